@@ -1,0 +1,209 @@
+package billing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// EventState says how far an event has come.
+type EventState string
+
+// The states of an event. All but EventReceived are settled; a settled event can
+// be settled again (an unmatched one is done once its customer is known).
+const (
+	EventReceived  EventState = "received"  // its job is staged
+	EventDone      EventState = "done"      // a fetch that knows of it was applied
+	EventIgnored   EventState = "ignored"   // there is nothing for us in it
+	EventUnmatched EventState = "unmatched" // its customer belongs to nobody yet
+	EventUnmapped  EventState = "unmapped"  // it tells of no price of ours
+	EventFailed    EventState = "failed"    // tried to the end and set aside
+)
+
+// EventOrigin says how an event reached the inbox.
+type EventOrigin string
+
+// The ways into the inbox.
+const (
+	FromWebhook EventOrigin = "webhook" // Stripe delivered it
+	FromSweep   EventOrigin = "sweep"   // found in Stripe's event list
+)
+
+// ErrEventUnknown is returned when the inbox holds no event of that id.
+var ErrEventUnknown = errors.New("event unknown")
+
+// reasonMax bounds what an event remembers of why it was settled; errors of
+// others can be long.
+const reasonMax = 2000
+
+// Event is one row of the inbox: what Stripe sent, byte for byte, and the few
+// fields by which it is found again. ObjectID, CustomerID and the like are
+// pointers, not data: what counts is fetched from Stripe.
+type Event struct {
+	ID         string      `db:"id"`
+	CreatedAt  time.Time   `db:"created_at"`  // Stripe's clock, whole seconds
+	ReceivedAt time.Time   `db:"received_at"` // ours
+	Ticket     int64       `db:"ticket"`      // drawn when it was recorded or reopened
+	Type       string      `db:"type"`
+	APIVersion string      `db:"api_version"`
+	Account    string      `db:"account"` // a Connect account's id, else empty
+	ObjectKind string      `db:"object_kind"`
+	ObjectID   string      `db:"object_id"`
+	CustomerID string      `db:"customer_id"`
+	Origin     EventOrigin `db:"origin"`
+	Body       []byte      `db:"body"`
+	State      EventState  `db:"state"`
+	Reason     string      `db:"reason"`
+	Attempts   int         `db:"attempts"`
+	SettledAt  *time.Time  `db:"settled_at"`
+
+	// Livemode is read from the body and not stored: one deployment serves one mode.
+	Livemode bool `db:"-"`
+}
+
+// Args names the event for the job that works it.
+func (e Event) Args() EventArgs { return EventArgs{EventID: e.ID, CreatedAt: e.CreatedAt.UTC()} }
+
+// inboxDB is a pool, a connection or a transaction.
+type inboxDB interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// RecordEvent puts an event into the inbox unless its id is known, and reports
+// whether it did. Only the id decides: an event of the same id with another
+// creation time or body is the same event (E1), and the row stays as it was.
+//
+// Deliveries may race. The primary key of event_ids is the arbiter: a second
+// transaction with the same id waits until the first has ended, and then records
+// nothing if it committed, or everything if it rolled back. So a caller that is
+// told "known" may answer Stripe: the event and its job are durable.
+//
+// Whoever records several events in one transaction must go in the order of
+// their ids, or two such transactions could wait for each other.
+func RecordEvent(ctx context.Context, tx pgx.Tx, e Event) (recorded bool, err error) {
+	tag, err := tx.Exec(ctx, `
+		WITH fresh AS (
+			INSERT INTO event_ids (id, created_at)
+			VALUES ($1, $2)
+			ON CONFLICT (id) DO NOTHING
+			RETURNING id, created_at
+		)
+		INSERT INTO events (id, created_at, received_at, type, api_version, account,
+		                    object_kind, object_id, customer_id, origin, body)
+		SELECT id, created_at, $3, $4, $5, $6, $7, $8, $9, $10, $11
+		FROM fresh`,
+		e.ID, e.CreatedAt, e.ReceivedAt, e.Type, e.APIVersion, e.Account,
+		e.ObjectKind, e.ObjectID, e.CustomerID, e.Origin, e.Body)
+	if err != nil {
+		return false, fmt.Errorf("recording event %s: %w", e.ID, err)
+	}
+	return tag.RowsAffected() == 1, nil
+}
+
+// GetEvent reads one event with its body, or returns ErrEventUnknown.
+func GetEvent(ctx context.Context, db inboxDB, id string) (Event, error) {
+	// By way of event_ids, so that one partition is read and not every month.
+	rows, err := db.Query(ctx, `
+		SELECT e.id, e.created_at, e.received_at, e.ticket, e.type, e.api_version, e.account,
+		       e.object_kind, e.object_id, e.customer_id, e.origin, e.body,
+		       e.state, e.reason, e.attempts, e.settled_at
+		FROM event_ids i
+		JOIN events e ON e.id = i.id AND e.created_at = i.created_at
+		WHERE i.id = $1`, id)
+	if err != nil {
+		return Event{}, fmt.Errorf("reading event %s: %w", id, err)
+	}
+	e, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Event])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Event{}, fmt.Errorf("reading event %s: %w", id, ErrEventUnknown)
+	}
+	if err != nil {
+		return Event{}, fmt.Errorf("reading event %s: %w", id, err)
+	}
+	return e.inUTC(), nil
+}
+
+// SettleEvent says what became of an event, and why when that isn't plain. It
+// may be called again, and the last word counts. An event that the inbox doesn't
+// hold is ErrEventUnknown; EventReceived is refused, since only ReopenEvents
+// takes an event back.
+func SettleEvent(ctx context.Context, tx pgx.Tx, id string, createdAt time.Time, state EventState, reason string, at time.Time) error {
+	switch state {
+	case EventDone, EventIgnored, EventUnmatched, EventUnmapped, EventFailed:
+	default:
+		return fmt.Errorf("settling event %s: %q settles nothing", id, state)
+	}
+	tag, err := tx.Exec(ctx, `
+		UPDATE events
+		SET state = $3, reason = $4, settled_at = $5, attempts = attempts + 1
+		WHERE id = $1 AND created_at = $2`,
+		id, createdAt, state, storableReason(reason), at)
+	if err != nil {
+		return fmt.Errorf("settling event %s: %w", id, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return fmt.Errorf("settling event %s: %w", id, ErrEventUnknown)
+	}
+	return nil
+}
+
+// CountEvents counts the events in each of the named states, or in all states
+// when none is named. Counting what is open (received, unmatched, unmapped,
+// failed) reads an index over just those; counting what is done reads the inbox.
+// A state with no events is absent.
+func CountEvents(ctx context.Context, db inboxDB, states ...EventState) (map[EventState]int64, error) {
+	if len(states) == 0 {
+		states = []EventState{EventReceived, EventDone, EventIgnored, EventUnmatched, EventUnmapped, EventFailed}
+	}
+	rows, err := db.Query(ctx, `
+		SELECT state, count(*)
+		FROM events
+		WHERE state = ANY($1)
+		GROUP BY state`, states)
+	if err != nil {
+		return nil, fmt.Errorf("counting events: %w", err)
+	}
+	counts := make(map[EventState]int64, len(states))
+	var state EventState
+	var count int64
+	_, err = pgx.ForEachRow(rows, []any{&state, &count}, func() error {
+		counts[state] = count
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("counting events: %w", err)
+	}
+	return counts, nil
+}
+
+// storableReason makes any error text fit a text column: PostgreSQL refuses NUL
+// and invalid UTF-8, and an event that can't be settled would be tried for ever.
+func storableReason(reason string) string {
+	reason = strings.ReplaceAll(strings.ToValidUTF8(reason, "\uFFFD"), "\x00", "\uFFFD")
+	if len(reason) <= reasonMax {
+		return reason
+	}
+	cut := reasonMax
+	for !utf8.RuneStart(reason[cut]) {
+		cut--
+	}
+	return reason[:cut]
+}
+
+// inUTC turns the instants that the driver gave in the machine's zone to UTC.
+func (e Event) inUTC() Event {
+	e.CreatedAt, e.ReceivedAt = e.CreatedAt.UTC(), e.ReceivedAt.UTC()
+	if e.SettledAt != nil {
+		settled := e.SettledAt.UTC()
+		e.SettledAt = &settled
+	}
+	return e
+}

@@ -1,0 +1,262 @@
+package webhooks_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"purser/billing"
+	"purser/webhooks"
+)
+
+// TestReceiverRefuses holds every refusal of E1 against one inbox that already
+// has an event in it: the code, and that not a byte has changed.
+func TestReceiverRefuses(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.deliver(t, event("evt_known")).want(t, http.StatusOK, "recorded")
+	before := b.state(t)
+	body := event("evt_1")
+	stamp := fmt.Sprint(noon.Unix())
+	good := v1(body, secret, stamp)
+
+	signed := func(body string) *http.Request { return request(body, signature(body, secret, noon)) }
+	for name, c := range map[string]struct {
+		request *http.Request
+		status  int
+		code    string
+	}{
+		"E1_NoSignature":           {request(body, ""), 400, "signature_invalid"},
+		"E1_GarbageSignature":      {request(body, "garbage"), 400, "signature_invalid"},
+		"E1_NoTime":                {request(body, "v1="+good), 400, "signature_invalid"},
+		"E1_NoV1":                  {request(body, "t="+stamp+",v0="+good), 400, "signature_invalid"},
+		"E1_EmptyV1":               {request(body, "t="+stamp+",v1="), 400, "signature_invalid"},
+		"E1_HalfASignature":        {request(body, "t="+stamp+",v1="+good[:32]), 400, "signature_invalid"},
+		"E1_TwoTimes":              {request(body, "t="+stamp+",t="+stamp+",v1="+good), 400, "signature_invalid"},
+		"E1_TimeNotANumber":        {request(body, "t=noon,v1="+v1(body, secret, "noon")), 400, "signature_invalid"},
+		"E1_TimeNegative":          {request(body, "t=-1,v1="+v1(body, secret, "-1")), 400, "signature_invalid"},
+		"E1_TimeBeyondAnyYear":     {request(body, "t=9223372036854775807,v1="+v1(body, secret, "9223372036854775807")), 400, "signature_invalid"},
+		"E1_TimeSwapped":           {request(body, "t="+fmt.Sprint(noon.Unix()+1)+",v1="+good), 400, "signature_invalid"},
+		"E1_SignatureOfOtherBody":  {request(body+" ", "t="+stamp+",v1="+good), 400, "signature_invalid"},
+		"E1_SignedByAnotherSecret": {request(body, signature(body, "whsec_other", noon)), 400, "signature_invalid"},
+		"E1_OutsideFiveMinutes":    {request(body, signature(body, secret, noon.Add(-time.Hour))), 400, "signature_outside_tolerance"},
+
+		"E1_Null":             {signed(`null`), 400, "event_not_an_event"},
+		"E1_AnArray":          {signed(`[]`), 400, "event_not_an_event"},
+		"E1_AnotherObject":    {signed(event("evt_1", `"event"`, `"charge"`)), 400, "event_not_an_event"},
+		"E1_NoId":             {signed(event("evt_1", `"id": "evt_1",`, ``)), 400, "event_id_missing"},
+		"E1_EmptyId":          {signed(event("")), 400, "event_id_missing"},
+		"E1_IdWithNUL":        {signed(event(`evt_\u0000`)), 400, "event_id_invalid"},
+		"E1_IdWithoutEnd":     {signed(event(strings.Repeat("e", 256))), 400, "event_id_invalid"},
+		"E1_Nothing":          {signed(``), 400, "event_not_json"},
+		"E1_NotJSON":          {signed(`id=evt_1`), 400, "event_not_json"},
+		"E1_HalfAnEvent":      {signed(body[:100]), 400, "event_not_json"},
+		"E1_ThinEvent":        {signed(event("evt_1", `"event"`, `"v2.core.event"`)), 400, "event_thin"},
+		"E1_CreatedAString":   {signed(event("evt_1", `1709208000`, `"2024-02-29T12:00:00Z"`)), 400, "event_thin"},
+		"E1_CreatedAFloat":    {signed(event("evt_1", `1709208000`, `1709208000.5`)), 400, "event_created_invalid"},
+		"E1_OtherMode":        {signed(event("evt_1", `"livemode": false`, `"livemode": true`)), 400, "event_of_other_mode"},
+		"E1_KnownIdOtherMode": {signed(event("evt_known", `"livemode": false`, `"livemode": true`)), 400, "event_of_other_mode"},
+		"E1_NoMode":           {signed(event("evt_1", `"livemode": false,`, ``)), 400, "event_mode_invalid"},
+
+		"E1_OneByteMoreThanOneMiB":       {signed(padded("evt_1", webhooks.BodyMax+1)), 413, "body_too_large"},
+		"E1_TooLargeWithoutSayingSo":     {unsized(signed(padded("evt_1", webhooks.BodyMax+1))), 413, "body_too_large"},
+		"E1_TooLargeAndUnsigned":         {request(padded("evt_1", webhooks.BodyMax+1), ""), 413, "body_too_large"},
+		"E1_ABodyThatEndsEarlyIsNotRead": {broken(signed(body)), 400, "body_unreadable"},
+
+		"GetIsNoDelivery":    {httptest.NewRequest(http.MethodGet, "/webhooks/stripe", nil), 405, "method_not_allowed"},
+		"PutIsNoDelivery":    {method(signed(body), http.MethodPut), 405, "method_not_allowed"},
+		"DeleteIsNoDelivery": {method(signed(body), http.MethodDelete), 405, "method_not_allowed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := b.send(t, c.request)
+			a.want(t, c.status, c.code)
+			if got := a.Header.Get("Content-Type"); got != "application/problem+json" || a.Problem != c.status {
+				t.Errorf("a problem of type %q that says %d", got, a.Problem)
+			}
+			if got := a.Header.Get("Allow"); (got == http.MethodPost) != (c.status == 405) {
+				t.Errorf("Allow: %q", got)
+			}
+			if after := b.state(t); after != before {
+				t.Errorf("state went from %s to %s", before, after)
+			}
+		})
+	}
+}
+
+func TestReceiverOfLiveModeRefusesTestEvents(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *webhooks.Config) { c.Livemode = true })
+	b.deliver(t, event("evt_1")).want(t, http.StatusBadRequest, "event_of_other_mode")
+	b.wantCounts(t, 0, 0)
+	b.deliver(t, event("evt_1", `"livemode": false`, `"livemode": true`)).want(t, http.StatusOK, "recorded")
+	b.wantCounts(t, 1, 1)
+}
+
+func TestReceiverWithoutASecretRefusesEverything(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *webhooks.Config) { c.Secrets = []string{""} })
+	body := event("evt_1")
+	b.send(t, request(body, signature(body, "", noon))).want(t, http.StatusBadRequest, "signature_invalid")
+	b.wantCounts(t, 0, 0)
+}
+
+// unsized hides how long the body is, as a chunked request does.
+func unsized(r *http.Request) *http.Request {
+	r.ContentLength = -1
+	r.Body = io.NopCloser(r.Body)
+	return r
+}
+
+// broken cuts the connection in the middle of the body.
+func broken(r *http.Request) *http.Request {
+	r.Body = io.NopCloser(io.MultiReader(io.LimitReader(r.Body, 50), iotest.ErrReader(io.ErrUnexpectedEOF)))
+	return r
+}
+
+func method(r *http.Request, name string) *http.Request {
+	r.Method = name
+	return r
+}
+
+func TestReceiverWhileTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+
+	// wantUnavailable is what all of these have in common.
+	wantUnavailable := func(t *testing.T, a answer) {
+		t.Helper()
+		a.want(t, http.StatusServiceUnavailable, "unavailable")
+		if a.Header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+		for _, detail := range []string{"pgx", "pool", "SQLSTATE", "connect", "timeout", "queue", "event_ids", "127.0.0.1"} {
+			if strings.Contains(a.Raw, detail) {
+				t.Errorf("the answer tells of %q: %s", detail, a.Raw)
+			}
+		}
+	}
+
+	t.Run("E1_ClosedPoolIs503", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, func(c *webhooks.Config) {
+			pool, err := pgxpool.NewWithConfig(context.Background(), c.Pool.Config())
+			if err != nil {
+				t.Fatal(err)
+			}
+			pool.Close()
+			c.Pool = pool
+		})
+		wantUnavailable(t, b.deliver(t, event("evt_1")))
+		b.wantCounts(t, 0, 0)
+	})
+
+	t.Run("E1_UnreachableServerIs503", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, func(c *webhooks.Config) {
+			pool, err := pgxpool.New(context.Background(), "postgres://nobody@127.0.0.1:1/nothing")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(pool.Close)
+			c.Pool = pool
+		})
+		wantUnavailable(t, b.deliver(t, event("evt_1")))
+		b.wantCounts(t, 0, 0)
+	})
+
+	t.Run("E1_DatabaseThatDoesntAnswerInTimeIs503AndTheNextDeliveryIsRecorded", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, func(c *webhooks.Config) { c.Timeout = 50 * time.Millisecond })
+		tx, err := b.pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), `LOCK TABLE event_ids`); err != nil {
+			t.Fatal(err)
+		}
+		wantUnavailable(t, b.deliver(t, event("evt_1")))
+		if err := tx.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.wantCounts(t, 0, 0)
+		b.handler = webhooks.New(withoutTimeout(b.config))
+		b.deliver(t, event("evt_1")).want(t, http.StatusOK, "recorded")
+		b.wantCounts(t, 1, 1)
+	})
+
+	t.Run("E1_WithoutTheJobThereIsNoEventEither", func(t *testing.T) {
+		t.Parallel()
+		fails := true
+		b := setup(t, func(c *webhooks.Config) {
+			stage := c.Stage
+			c.Stage = func(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error {
+				if err := stage(ctx, tx, args); err != nil || !fails {
+					return err
+				}
+				return errors.New("the queue broke after the insert")
+			}
+		})
+		wantUnavailable(t, b.deliver(t, event("evt_1")))
+		b.wantCounts(t, 0, 0)
+		fails = false
+		b.deliver(t, event("evt_1")).want(t, http.StatusOK, "recorded")
+		b.wantCounts(t, 1, 1)
+	})
+}
+
+func withoutTimeout(c webhooks.Config) webhooks.Config {
+	c.Timeout = 0
+	return c
+}
+
+func TestReceiverLogsOneLineThatTellsNoSecrets(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	fails := webhooks.New(func() webhooks.Config {
+		c := b.config
+		c.Stage = func(context.Context, pgx.Tx, []billing.EventArgs) error { return errors.New("no room in the queue") }
+		return c
+	}())
+	private := event("evt_1", `"customer"`, `"email": "private@example.com", "customer"`)
+	for _, c := range []struct {
+		name, body, header, outcome, event, level string
+		handler                                   http.Handler
+	}{
+		{"Recorded", private, signature(private, secret, noon), "recorded", "evt_1", "INFO", b.handler},
+		{"Known", private, signature(private, secret, noon), "known", "evt_1", "INFO", b.handler},
+		{"BadSignature", private, signature(private, "whsec_x", noon), "signature_invalid", "", "WARN", b.handler},
+		{"NotJSON", "private@example.com", signature("private@example.com", secret, noon), "event_not_json", "", "WARN", b.handler},
+		{"Unavailable", event("evt_2"), signature(event("evt_2"), secret, noon), "unavailable", "evt_2", "ERROR", fails},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b.log.take()
+			c.handler.ServeHTTP(httptest.NewRecorder(), request(c.body, c.header))
+			text := b.log.take()
+			var line struct {
+				Level, Msg, Event, Type, Outcome string
+				Duration                         *int64
+			}
+			if err := json.Unmarshal([]byte(text), &line); err != nil {
+				t.Fatalf("not one line: %v\n%s", err, text)
+			}
+			if line.Level != c.level || line.Outcome != c.outcome || line.Event != c.event || line.Duration == nil {
+				t.Errorf("logged %s", text)
+			}
+			for _, private := range []string{secret, "private@example.com", strings.TrimPrefix(c.header, fmt.Sprintf("t=%d,v1=", noon.Unix()))} {
+				if strings.Contains(text, private) {
+					t.Errorf("the log tells %q", private)
+				}
+			}
+		})
+	}
+}

@@ -41,9 +41,10 @@ func (c *Catalog) Describe(w io.Writer) {
 }
 
 func (p Plan) describe() [][2]string {
-	per := " a seat"
+	per, more, fewer := " a seat", "more seats", "fewer seats"
 	if p.Counting == CountingPerSubscription {
-		per = " a subscription"
+		// It has no seats; its credits change when the plan does (B11).
+		per, more, fewer = " a subscription", "upgrade", "downgrade"
 	}
 	rows := make([][2]string, 0, 16)
 	for i, price := range p.Prices {
@@ -66,8 +67,8 @@ func (p Plan) describe() [][2]string {
 		[2]string{"trial", trial},
 		[2]string{"granted", grant},
 		[2]string{"rollover", p.Rollover.describe()},
-		[2]string{"more seats", p.describeIncrease()},
-		[2]string{"fewer seats", p.describeDecrease()},
+		[2]string{more, p.describeIncrease()},
+		[2]string{fewer, p.describeDecrease()},
 		[2]string{"teams", describeTeams(p.Teams, p.MembersMax)},
 		[2]string{"features", describeWords(p.Features)},
 		[2]string{"top-ups", p.TopUp.describe()},

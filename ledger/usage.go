@@ -1,0 +1,80 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Usage is what a holder used since a window's start, by class.
+type Usage struct {
+	Holder      string
+	Monthly     int64
+	Purchased   int64
+	Rollover    int64
+	Bonus       int64
+	Contributed int64
+}
+
+// Total is all that was used.
+func (u Usage) Total() int64 {
+	return u.Monthly + u.Purchased + u.Rollover + u.Bonus + u.Contributed
+}
+
+// Of gives the line of one class.
+func (u *Usage) Of(c Class) *int64 {
+	switch c {
+	case ClassMonthly:
+		return &u.Monthly
+	case ClassPurchased:
+		return &u.Purchased
+	case ClassRollover:
+		return &u.Rollover
+	case ClassBonus:
+		return &u.Bonus
+	default:
+		return &u.Contributed
+	}
+}
+
+// Add adds another's figures, line by line.
+func (u *Usage) Add(v Usage) {
+	u.Monthly += v.Monthly
+	u.Purchased += v.Purchased
+	u.Rollover += v.Rollover
+	u.Bonus += v.Bonus
+	u.Contributed += v.Contributed
+}
+
+func (b *Book) use(holder string, lot *Lot, credits int64) {
+	u, ok := b.usageDelta[holder]
+	if !ok {
+		u = &Usage{Holder: holder}
+		b.usageDelta[holder] = u
+	}
+	*u.Of(lot.Class()) += credits
+}
+
+// UsageSince gives what each holder used since an instant. While that is the window in
+// which the book counts, it is read off; else it is added up from the entries.
+func UsageSince(ctx context.Context, q interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}, b *Book, since time.Time) ([]Usage, error) {
+	sql := `
+		SELECT holder_id, monthly, purchased, rollover, bonus, contributed
+		FROM usage WHERE book_id = $1 AND window_start = $2`
+	if b.loadedWindow.IsZero() || !since.Equal(b.loadedWindow) {
+		sql = countUsage
+	}
+	rows, err := q.Query(ctx, sql, b.ID, since)
+	if err != nil {
+		return nil, fmt.Errorf("reading usage: %w", err)
+	}
+	usage, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Usage])
+	if err != nil {
+		return nil, fmt.Errorf("reading usage: %w", err)
+	}
+	return usage, nil
+}

@@ -1,7 +1,6 @@
 package billing
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,7 +59,7 @@ func ParseEvent(body []byte) (Event, error) {
 	if e.CreatedAt, err = creation(envelope["created"]); err != nil {
 		return Event{}, err
 	}
-	switch string(bytes.TrimSpace(envelope["livemode"])) {
+	switch string(envelope["livemode"]) {
 	case "true":
 		e.Livemode = true
 	case "false":
@@ -92,11 +91,11 @@ func readIdentity(e *Event, envelope map[string]json.RawMessage) error {
 	case object != "event":
 		return &EventError{EventCodeNotAnEvent, "the object is not an event"}
 	}
-	id := envelope["id"]
-	if missing(id) {
+	switch string(envelope["id"]) {
+	case "", "null", `""`:
 		return &EventError{EventCodeIDMissing, "the event has no id"}
 	}
-	if e.ID = token(id); e.ID == "" {
+	if e.ID = token(envelope["id"]); e.ID == "" {
 		return &EventError{EventCodeIDInvalid, "the event's id is not a string of at most 255 visible ASCII characters"}
 	}
 	if e.Type = token(envelope["type"]); e.Type == "" {
@@ -108,7 +107,6 @@ func readIdentity(e *Event, envelope map[string]json.RawMessage) error {
 // creation reads the creation time: whole seconds, written as an integer. Thin
 // events write a string here.
 func creation(raw json.RawMessage) (time.Time, error) {
-	raw = bytes.TrimSpace(raw)
 	if len(raw) > 0 && raw[0] == '"' {
 		return time.Time{}, &EventError{EventCodeThin, "created is a string, as in thin events of version 2; subscribe to snapshot events"}
 	}
@@ -135,22 +133,12 @@ func readPointers(e *Event, data json.RawMessage) {
 	}
 }
 
-// membersOf is members for a value that may be anything; the body it comes from
-// was checked already.
+// membersOf splits a value of a body that was found to be JSON; what isn't an
+// object has no members.
 func membersOf(raw json.RawMessage) map[string]json.RawMessage {
-	if len(raw) == 0 || raw[0] != '{' {
-		return nil
-	}
 	var m map[string]json.RawMessage
-	if json.Unmarshal(raw, &m) != nil {
-		return nil
-	}
+	_ = json.Unmarshal(raw, &m)
 	return m
-}
-
-func missing(raw json.RawMessage) bool {
-	s := string(raw)
-	return s == "" || s == "null" || s == `""`
 }
 
 // token reads a string of visible ASCII, which is all that Stripe's ids and type
@@ -158,9 +146,6 @@ func missing(raw json.RawMessage) bool {
 // refuses NUL, decoding turns different invalid bytes into one replacement
 // character, and an index entry has a longest size: none of them may come through.
 func token(raw json.RawMessage) string {
-	if len(raw) < 3 || raw[0] != '"' {
-		return ""
-	}
 	var s string
 	if json.Unmarshal(raw, &s) != nil || len(s) > tokenMax {
 		return ""

@@ -35,6 +35,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -127,7 +128,9 @@ func (s *Server) URL(database string) string {
 	query := url.Values{
 		"host": {s.home.sockets}, "port": {port}, "user": {superuser}, "sslmode": {"disable"},
 	}
-	return (&url.URL{Scheme: "postgres", Path: "/" + database, RawQuery: query.Encode()}).String()
+	// As libpq, pgx takes a plus sign for itself and not for a space.
+	encoded := strings.ReplaceAll(query.Encode(), "+", "%20")
+	return (&url.URL{Scheme: "postgres", Path: "/" + database, RawQuery: encoded}).String()
 }
 
 // EnsureDatabase creates the database unless it exists. Any number of callers

@@ -1,0 +1,183 @@
+package localstripe
+
+import "context"
+
+// Payment is what a person enters on the payment page.
+type Payment struct {
+	Method        string `json:"payment_method"` // one of Stripe's test methods; default pm_card_visa
+	Email         string `json:"email"`
+	Authenticated bool   `json:"authenticated"` // the bank's question has been answered
+}
+
+// PaySession pays a Checkout session as a person on its page would. A refused card is an error, and the
+// session stays open.
+func (s *Server) PaySession(_ context.Context, id string, with Payment) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cause = cause{}
+	cs, err := s.session(id)
+	if err != nil {
+		return err
+	}
+	return s.pay(cs, with)
+}
+
+func (s *Server) pay(cs *checkoutSession, with Payment) error {
+	if cs.status != "open" {
+		return invalid("", "This Checkout Session is %s and can no longer be paid.", cs.status)
+	}
+	if with.Method == "" {
+		with.Method = "pm_card_visa"
+	}
+	needsMethod := cs.total() > 0 || cs.collection == "always"
+	var m *paymentMethod
+	if needsMethod {
+		found, err := s.methodFor(cs.customer, with.Method, "payment_method")
+		if err != nil {
+			return err
+		}
+		m = found
+	}
+	cs.payerEmail = with.Email
+	if cs.mode == "subscription" {
+		return s.paySubscription(cs, m, with)
+	}
+	return s.payOnce(cs, m, with)
+}
+
+func (s *Server) payOnce(cs *checkoutSession, m *paymentMethod, with Payment) error {
+	future := cs.intentSpec.str("setup_future_usage")
+	if cs.total() == 0 {
+		s.payer(cs)
+		cs.status, cs.paymentStatus = "complete", "no_payment_required"
+		s.tell(cs.clock(s), "checkout.session.completed", cs)
+		return nil
+	}
+	if cs.creation == "always" || future != "" || cs.withInvoice {
+		s.payer(cs)
+	}
+	pi := s.sessionIntent(cs)
+	if refusal := s.attempt(pi, m, false, with.Authenticated); refusal != nil {
+		return refusal
+	}
+	if pi.status == "requires_action" {
+		return &apiError{status: 402, kind: "card_error", code: "authentication_required", message: "The bank asks for authentication.", intent: pi}
+	}
+	if cs.customer != nil && future != "" {
+		s.attach(m, cs.customer)
+	}
+	cs.status, cs.intent = "complete", pi
+	if pi.status == "succeeded" {
+		cs.paymentStatus = "paid"
+		if cs.withInvoice {
+			s.invoiceSession(cs)
+		}
+	}
+	s.tell(cs.clock(s), "checkout.session.completed", cs)
+	return nil
+}
+
+// sessionIntent is made at the first attempt and used by the next ones.
+func (s *Server) sessionIntent(cs *checkoutSession) *paymentIntent {
+	if cs.trying != nil {
+		return cs.trying
+	}
+	customerID := ""
+	if cs.customer != nil {
+		customerID = cs.customer.id
+	}
+	pi := s.newIntent(cs.clock(s), cs.total(), cs.currency, customerID)
+	pi.metadata, pi.session, pi.kinds = cs.intentMetadata, cs, cs.kinds
+	pi.description, pi.setupFuture = cs.intentSpec.str("description"), cs.intentSpec.str("setup_future_usage")
+	pi.receiptEmail = cs.intentSpec.str("receipt_email")
+	s.intents.add(pi)
+	cs.trying = pi
+	s.tell(pi.clock, "payment_intent.created", pi)
+	return pi
+}
+
+// invoiceSession writes the invoice of a payment that has been made (invoice_creation).
+func (s *Server) invoiceSession(cs *checkoutSession) {
+	s.together(func() {
+		inv := s.newInvoice(cs.customer, nil, "manual", false)
+		inv.currency, inv.metadata, inv.autoAdvance = cs.currency, cs.invoiceMetadata, false
+		for _, l := range cs.lines {
+			i := &invoiceItem{
+				customer: cs.customer, price: l.price, currency: cs.currency, quantity: l.quantity, amount: cents(l.price.amount(l.quantity)),
+				unit: l.price.unit, description: l.price.product.name, start: inv.created, end: inv.created, metadata: map[string]string{},
+			}
+			s.addItem(i)
+			s.take(inv, i)
+		}
+		cs.invoice = inv
+		s.tell(inv.clock(), "invoice.created", inv)
+		inv.status, inv.finalizedAt, inv.intent = "open", inv.created, cs.trying
+		inv.number = cs.customer.invoicePrefix + "-" + pad(cs.customer.invoiceSequence)
+		cs.customer.invoiceSequence++
+		cs.trying.invoice = inv
+		s.tell(inv.clock(), "invoice.finalized", inv)
+		s.settle(inv, false)
+	})
+}
+
+// payer is the session's customer, made when there is none.
+func (s *Server) payer(cs *checkoutSession) *customer {
+	if cs.customer != nil {
+		return cs.customer
+	}
+	email := cs.payerEmail
+	if email == "" {
+		email = cs.customerEmail
+	}
+	u := &customer{taxExempt: "none", invoiceSequence: 1, clock: s.clock, locales: []string{}, email: email, metadata: map[string]string{}}
+	// Without a payment method nothing can refuse.
+	_, _ = s.openCustomer(u, "")
+	cs.customer = u
+	return u
+}
+
+// paySubscription subscribes as Checkout does: incomplete first, then active.
+func (s *Server) paySubscription(cs *checkoutSession, m *paymentMethod, with Payment) error {
+	if m != nil {
+		if refusal := m.does.refusal(); refusal != nil {
+			return refusal
+		}
+		if m.does.authenticates != "" && !with.Authenticated {
+			return &apiError{status: 402, kind: "card_error", code: "authentication_required", message: "The bank asks for authentication."}
+		}
+	}
+	u := s.payer(cs)
+	spec := cs.subscription
+	if m != nil {
+		m.authenticated = true
+		s.attach(m, u)
+		spec.method = m.id
+	}
+	sub, _, err := s.subscribe(u, spec)
+	if err != nil {
+		return err
+	}
+	sub.session, cs.sub, cs.invoice = cs, sub, sub.latest
+	if sub.latest.status == "open" {
+		pi := sub.latest.intent
+		sub.latest.attempted = true
+		sub.latest.attempts++
+		if refusal := s.attempt(pi, m, false, true); refusal != nil {
+			return refusal
+		}
+	}
+	cs.status, cs.paymentStatus = "complete", "paid"
+	if cs.total() == 0 {
+		cs.paymentStatus = "no_payment_required"
+	}
+	s.tell(cs.clock(s), "checkout.session.completed", cs)
+	return nil
+}
+
+// sessionPaid is for payments that arrive after the session was complete.
+func (s *Server) sessionPaid(cs *checkoutSession) {
+	if cs.status == "complete" && cs.paymentStatus == "unpaid" {
+		cs.paymentStatus = "paid"
+		s.tell(cs.clock(s), "checkout.session.async_payment_succeeded", cs)
+	}
+}

@@ -1,0 +1,65 @@
+package localstripe
+
+import "net/http"
+
+// routes lists everything that can be asked.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, run := range map[string]handler{
+		"GET /v1/account": getAccount,
+
+		"POST /v1/customers": createCustomer, "GET /v1/customers": listCustomers, "GET /v1/customers/{id}": getCustomer,
+		"POST /v1/customers/{id}": updateCustomer, "DELETE /v1/customers/{id}": deleteCustomer,
+		"GET /v1/customers/{id}/payment_methods": listMethods,
+
+		"POST /v1/products": createProduct, "GET /v1/products": listProducts, "GET /v1/products/{id}": getProduct,
+		"POST /v1/products/{id}": updateProduct, "DELETE /v1/products/{id}": deleteProduct,
+		"POST /v1/prices": createPrice, "GET /v1/prices": listPrices, "GET /v1/prices/{id}": getPrice, "POST /v1/prices/{id}": updatePrice,
+
+		"POST /v1/payment_methods": createMethod, "GET /v1/payment_methods": listMethods, "GET /v1/payment_methods/{id}": getMethod,
+		"POST /v1/payment_methods/{id}": updateMethod, "POST /v1/payment_methods/{id}/attach": attachMethod,
+		"POST /v1/payment_methods/{id}/detach": detachMethod,
+
+		"POST /v1/subscriptions": createSubscription, "GET /v1/subscriptions": listSubscriptions,
+		"GET /v1/subscriptions/{id}": getSubscription, "POST /v1/subscriptions/{id}": updateSubscription,
+		"DELETE /v1/subscriptions/{id}": cancelSubscription, "POST /v1/subscriptions/{id}/resume": resumeSubscription,
+		"POST /v1/subscription_items": createItem, "GET /v1/subscription_items": listItems, "GET /v1/subscription_items/{id}": getItem,
+		"POST /v1/subscription_items/{id}": updateItem, "DELETE /v1/subscription_items/{id}": deleteItem,
+		"POST /v1/subscription_items/{id}/usage_records": createUsage,
+
+		"POST /v1/invoiceitems": createInvoiceItem, "GET /v1/invoiceitems": listInvoiceItems, "GET /v1/invoiceitems/{id}": getInvoiceItem,
+		"DELETE /v1/invoiceitems/{id}": deleteInvoiceItem,
+		"POST /v1/invoices":            createInvoice, "GET /v1/invoices": listInvoices, "GET /v1/invoices/upcoming": upcomingInvoice,
+		"GET /v1/invoices/upcoming/lines": upcomingLines, "GET /v1/invoices/{id}": getInvoice, "POST /v1/invoices/{id}": updateInvoice,
+		"DELETE /v1/invoices/{id}": deleteInvoice, "GET /v1/invoices/{id}/lines": listLines,
+		"POST /v1/invoices/{id}/finalize": finalizeInvoice, "POST /v1/invoices/{id}/pay": payInvoice,
+		"POST /v1/invoices/{id}/void": voidInvoice, "POST /v1/invoices/{id}/mark_uncollectible": markUncollectible,
+		"POST /v1/invoices/{id}/send": sendInvoice,
+
+		"POST /v1/payment_intents": createIntent, "GET /v1/payment_intents": listIntents, "GET /v1/payment_intents/{id}": getIntent,
+		"POST /v1/payment_intents/{id}": updateIntent, "POST /v1/payment_intents/{id}/confirm": confirmIntent,
+		"POST /v1/payment_intents/{id}/cancel": cancelIntent,
+		"GET /v1/charges":                      listCharges, "GET /v1/charges/{id}": getCharge, "POST /v1/charges/{id}": updateCharge,
+
+		"POST /v1/checkout/sessions": createSession, "GET /v1/checkout/sessions": listSessions, "GET /v1/checkout/sessions/{id}": getSession,
+		"GET /v1/checkout/sessions/{id}/line_items": listSessionLines, "POST /v1/checkout/sessions/{id}/expire": expireSession,
+		"POST /v1/billing_portal/sessions": createPortal,
+
+		"GET /v1/events": listEvents, "GET /v1/events/{id}": getEvent,
+		"POST /v1/webhook_endpoints": createEndpoint, "GET /v1/webhook_endpoints": listEndpoints,
+		"GET /v1/webhook_endpoints/{id}": getEndpoint, "POST /v1/webhook_endpoints/{id}": updateEndpoint,
+		"DELETE /v1/webhook_endpoints/{id}": deleteEndpoint,
+
+		"POST /v1/test_helpers/test_clocks": createClock, "GET /v1/test_helpers/test_clocks": listClocks,
+		"GET /v1/test_helpers/test_clocks/{id}": getClock, "POST /v1/test_helpers/test_clocks/{id}/advance": advanceClock,
+		"DELETE /v1/test_helpers/test_clocks/{id}": deleteClock,
+	} {
+		mux.HandleFunc(pattern, s.api(run))
+	}
+	mux.HandleFunc("/v1/", s.unknownRoute)
+	mux.HandleFunc("GET /c/pay/{id}", s.checkoutPage)
+	mux.HandleFunc("POST /c/pay/{id}", s.payPage)
+	s.control(mux)
+	// The pages and the control API ask for no key; at least no other site's page may use them.
+	return http.NewCrossOriginProtection().Handler(mux)
+}

@@ -1,0 +1,20 @@
+package localstripe
+
+// Fact is something that is modelled here by general knowledge, because neither Stripe's documentation nor
+// recorded traffic was at hand to check it. A test against a real sandbox should settle these first.
+type Fact struct{ Topic, Modelled string }
+
+// Unverified lists such facts, all in one place.
+var Unverified = []Fact{
+	{"proration lines", "the wording \"Unused time on 5 × Plan after 12 Mar 2025\", and rounding each line to the nearest cent, a half away from zero"},
+	{"previous_attributes.items", "holds the whole old data array and nothing else of the list"},
+	{"renewal events", "subscription.updated, invoice.created; an hour later invoice.updated, invoice.finalized, payment_intent.created, charge.succeeded, payment_intent.succeeded, invoice.updated, invoice.paid, invoice.payment_succeeded"},
+	{"cancellation_details.reason", "payment_failed when dunning gives up, payment_disputed is never set"},
+	{"webhook timeout", deliveryTimeout.String()},
+	{"idempotency", "an equal key in flight waits for the first answer instead of 409"},
+	{"first period cut by an anchor or cancel_at", "its line has type subscription and proration true"},
+	{"no-cost Checkout session in mode payment", "payment_status is no_payment_required and there is no PaymentIntent"},
+	{"paused", "customer.subscription.updated comes before customer.subscription.paused, and likewise for resumed"},
+	{"send_invoice", "the first invoice is a draft for an hour too; past_due begins at the due date"},
+	{"hard declines", "retries are counted on schedule with invoice.updated only"},
+}

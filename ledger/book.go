@@ -46,9 +46,11 @@ type Account struct {
 	Holder  string // whose allocation it is
 	Balance int64
 	Held    int64
+	Closed  bool // an allocation that passes what comes back on to the main account
 
 	createdAt time.Time
 	isNew     bool
+	dirty     bool  // opened or closed
 	delta     int64 // not yet written
 	heldDelta int64
 	portions  []*Portion // in draw order, those that were ever loaded or made
@@ -57,75 +59,6 @@ type Account struct {
 
 // drawable accounts hold credits for somebody; the others are the book's own.
 func drawable(account int32) bool { return account >= Main }
-
-// Source says where a lot's credits come from.
-type Source string
-
-// The sources of L3.
-const (
-	Monthly  Source = "monthly"
-	Rollover Source = "rollover"
-	Purchase Source = "purchase"
-	Bonus    Source = "bonus"
-)
-
-// Lot is credits that were granted together and end together.
-type Lot struct {
-	ID             int64
-	Source         Source
-	Origin         string // unique in the book
-	Granted        int64
-	EffectiveAt    time.Time
-	ExpiresAt      *time.Time // nil: never
-	FirstGrantedAt time.Time
-	Series         string // lots of one series turn together; "": the expiry sweep ends it
-	Step           int64  // the turn that ends it
-	TurnsSurvived  int
-	Contributor    string // the person who put it in, if one did
-	Payer          string // who paid for it, if somebody did
-	Frozen         bool
-	Parent         *LotRef
-	RootOrigin     string // the origin of the first lot in its lineage
-
-	createdEntry int64
-	isNew        bool
-	dirty        bool
-}
-
-// LotRef names a lot in some book.
-type LotRef struct {
-	Book int64
-	Lot  int64
-}
-
-// Class is the line of B12 on which a lot's credits are shown.
-type Class string
-
-// The classes of B12. What people put in is contributed, whatever its source was.
-const (
-	ClassMonthly     Class = "monthly"
-	ClassPurchased   Class = "purchased"
-	ClassRollover    Class = "rollover"
-	ClassBonus       Class = "bonus"
-	ClassContributed Class = "contributed"
-)
-
-// Class tells how the lot's credits are shown.
-func (l *Lot) Class() Class {
-	switch {
-	case l.Contributor != "":
-		return ClassContributed
-	case l.Source == Purchase:
-		return ClassPurchased
-	default:
-		return Class(l.Source)
-	}
-}
-
-// Alive tells whether the lot can be drawn from at that instant, freezing aside.
-func (l *Lot) Alive(at time.Time) bool { return !l.EffectiveAt.After(at) && !l.dead(at) }
-
-func (l *Lot) dead(at time.Time) bool { return l.ExpiresAt != nil && !l.ExpiresAt.After(at) }
 
 // Portion is what one lot has left in one account. Held is part of Balance.
 type Portion struct {
@@ -145,6 +78,9 @@ func (p *Portion) Free() int64 {
 	return p.Balance - p.Held
 }
 
+// unheld is what isn't held, be it frozen.
+func (p *Portion) unheld() int64 { return p.Balance - p.Held }
+
 func (p *Portion) usable(at time.Time) bool { return p.Free() > 0 && p.Lot.Alive(at) }
 
 // Book is one book in memory: what was loaded, and what has been decided since.
@@ -156,6 +92,7 @@ type Book struct {
 	sequence    int64
 	at          time.Time // when it was opened for
 	locked      bool
+	written     bool
 	accounts    []*Account // by id
 	lots        map[int64]*Lot
 	byOrigin    map[string]*Lot
@@ -169,7 +106,7 @@ type Book struct {
 	loadedDue    *time.Time
 	entries      []*Entry
 	systemDelta  map[portionKey]int64
-	usageDelta   map[string]*Usage
+	peerKey      string // the one key of its own that the ledger lets through; see Elsewhere
 }
 
 type portionKey struct {
@@ -203,15 +140,27 @@ func (b *Book) AllocationOf(holder string) (*Account, bool) {
 	return nil, false
 }
 
-// MakeAllocation gives a holder's allocation and makes it if there is none.
+// MakeAllocation gives a holder's allocation, opened again if it was closed, and makes
+// it if there is none.
 func (b *Book) MakeAllocation(holder string, at time.Time) *Account {
 	if a, ok := b.AllocationOf(holder); ok {
+		b.setClosed(a, false)
 		return a
 	}
 	last := b.accounts[len(b.accounts)-1].ID
-	a := &Account{ID: max(last+1, firstAllocation), Kind: Allocation, Holder: holder, createdAt: at, isNew: true}
+	a := &Account{ID: max(last+1, firstAllocation), Kind: Allocation, Holder: holder, createdAt: micro(at), isNew: true}
 	b.accounts = append(b.accounts, a)
 	return a
+}
+
+// CloseAllocation makes what still comes back to an allocation, from holds and
+// reversals, go on to the main account: its holder has left (T12). It moves nothing.
+func (b *Book) CloseAllocation(a *Account) { b.setClosed(a, true) }
+
+func (b *Book) setClosed(a *Account, closed bool) {
+	if a.Kind == Allocation && a.Closed != closed {
+		a.Closed, a.dirty = closed, true
+	}
 }
 
 // Owed is the book's debt, as a positive number.
@@ -246,7 +195,7 @@ func (b *Book) Entries() []*Entry { return b.entries }
 
 // SetWindow says since when usage counts. It is the start of the current period, so it
 // jumps; Write then counts anew from the entries themselves.
-func (b *Book) SetWindow(start time.Time) { b.Window = start }
+func (b *Book) SetWindow(start time.Time) { b.Window = micro(start) }
 
 // portion gives the lot's place in an account and makes an empty one if there is none.
 func (b *Book) portion(lot *Lot, account *Account) *Portion {

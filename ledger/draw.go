@@ -71,10 +71,13 @@ func draw(payers []Payer, credits int64, at time.Time) ([]Draw, error) {
 			if !p.usable(at) {
 				continue
 			}
-			take := min(left, p.Free())
+			take := min(left, p.Free()-taken(draws, p))
 			if room > 0 {
 				take = min(take, room)
 				room -= take
+			}
+			if take == 0 {
+				continue
 			}
 			draws = append(draws, Draw{Portion: p, Credits: take})
 			left -= take
@@ -84,6 +87,18 @@ func draw(payers []Payer, credits int64, at time.Time) ([]Draw, error) {
 		return nil, insufficient(payers, credits, credits-left)
 	}
 	return draws, nil
+}
+
+// taken is what was chosen of a portion already, by an earlier payer with the same
+// account.
+func taken(draws []Draw, p *Portion) int64 {
+	var sum int64
+	for _, d := range draws {
+		if d.Portion == p {
+			sum += d.Credits
+		}
+	}
+	return sum
 }
 
 func insufficient(payers []Payer, wanted, available int64) *InsufficientError {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -35,7 +36,9 @@ const (
 	KindFreeze         EntryKind = "freeze"
 	KindThaw           EntryKind = "thaw"
 	KindRedate         EntryKind = "redate" // a lot's end moved; no credits did
-	KindSpendElsewhere EntryKind = "spend_elsewhere"
+	KindDebt           EntryKind = "debt"   // a debt that follows its purchase out of the book
+	KindDebtIn         EntryKind = "debt_in"
+	KindSpendElsewhere EntryKind = "spend_elsewhere" // the key is this book's, another one paid
 )
 
 // Request says who asks for a write, under which key, and when it counts.
@@ -65,13 +68,14 @@ type Entry struct {
 	Memo      string
 	Reference string
 	Metadata  json.RawMessage
-	Undoes    int64     // the entry that this one settles or gives back
-	Peer      *EntryRef // the other half of a move between two books
+	Undoes    int64      // the entry that this one settles or gives back
+	Peer      *EntryRef  // the other half of a move between two books, or what paid elsewhere
+	Lot       int64      // the lot that was frozen, thawed or redated; such an entry has no postings
+	EndsAt    *time.Time // when a hold ends by itself, or a redated lot; nil: never
 	Postings  []Posting
 	Replayed  bool // the first answer to a repeated key
 
-	holdEnd   time.Time // of a new hold
-	holdDraws []holdDraw
+	held []Drawn
 }
 
 // EntryRef names an entry in some book.
@@ -88,19 +92,50 @@ type Posting struct {
 	Credits int64
 }
 
-type holdDraw struct {
+// Drawn is credits of one lot that a spend, a capture or a hold took from an account.
+type Drawn struct {
 	Lot     int64
 	Account int32
 	Credits int64
 }
 
-// replay answers a key that was used before: with the first entry when the request is
-// the same, with ErrKeyReused when it isn't. Nil means that the key is new.
-func (b *Book) replay(kind EntryKind, r *Request) (*Entry, error) {
-	if r.Key == "" {
-		return nil, ErrKeyMissing
+// Drawn says what a spend, a capture or a hold was paid from, in the order in which it
+// was drawn. Of other kinds it is empty.
+func (e *Entry) Drawn() []Drawn {
+	if e.Kind == KindHold {
+		return e.held
 	}
-	if r.Hash == nil {
+	var drawn []Drawn
+	for _, p := range e.Postings {
+		if p.To == Spent {
+			drawn = append(drawn, Drawn{Lot: p.Lot, Account: p.From, Credits: p.Credits})
+		}
+	}
+	return drawn
+}
+
+// ownKeys begin the keys of entries that the ledger itself causes. No request may use
+// them: one could otherwise take the key that an expiry will need.
+const ownKeys = "ledger:"
+
+// Answered gives the first answer to a request whose key was used before, ErrKeyReused
+// when that was for another request, and nil when the key is new. The hash must be set.
+func (b *Book) Answered(r Request) (*Entry, error) { return b.replay("", &r) }
+
+// replay is Answered as the first step of every decision. It also rounds the request's
+// instant to what the database keeps, so that a decision doesn't depend on whether its
+// book was written in between.
+func (b *Book) replay(kind EntryKind, r *Request) (*Entry, error) {
+	switch {
+	case r.Key == "":
+		return nil, ErrKeyMissing
+	case strings.HasPrefix(r.Key, ownKeys) && r.Key != b.peerKey:
+		return nil, fmt.Errorf("key %q: %w", r.Key, ErrKeyReserved)
+	case r.Actor == "":
+		return nil, ErrActorMissing
+	}
+	r.At = micro(r.At)
+	if len(r.Hash) == 0 {
 		sum := sha256.Sum256([]byte(string(kind) + "\x00" + r.Key))
 		r.Hash = sum[:]
 	}
@@ -156,8 +191,28 @@ func (b *Book) hold(p *Portion, credits int64) {
 	p.Account.heldDelta += credits
 }
 
-// serial makes a key for an entry that the ledger itself causes. The sequence makes it
-// new every time: such entries are decided from the state, never asked for twice.
-func (b *Book) serial(format string, args ...any) string {
-	return fmt.Sprintf(format, args...) + fmt.Sprintf(":%d", b.sequence+1)
+// own makes the request for an entry that the ledger itself causes. The sequence makes
+// its key new every time: such entries are decided from the state, never asked for twice.
+func (b *Book) own(kind EntryKind, of int64, at time.Time) Request {
+	return Request{
+		Key: fmt.Sprintf("%s%s:%d:%d", ownKeys, kind, of, b.NextNumber()), Hash: []byte(kind), Actor: "purser", At: at,
+	}
+}
+
+// peer makes the request for the other half of an entry of this book. Its key says
+// which entry that is.
+func (e *Entry) peer(r Request) Request {
+	r.Key = fmt.Sprintf("%speer:%d:%d", ownKeys, e.Book, e.Sequence)
+	return r
+}
+
+// micro rounds an instant down to what the database keeps.
+func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+func microOrNil(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	rounded := micro(*t)
+	return &rounded
 }

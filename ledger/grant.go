@@ -1,42 +1,9 @@
 package ledger
 
 import (
-	"slices"
+	"fmt"
 	"time"
 )
-
-// LotIn describes a lot to be made.
-type LotIn struct {
-	Source         Source
-	Origin         string
-	EffectiveAt    time.Time
-	ExpiresAt      *time.Time
-	FirstGrantedAt time.Time // zero: EffectiveAt
-	Series         string
-	Step           int64
-	TurnsSurvived  int
-	Contributor    string
-	Payer          string
-	RootOrigin     string // "": Origin
-	Parent         *LotRef
-}
-
-func (b *Book) makeLot(in LotIn, credits, entry int64) *Lot {
-	l := &Lot{
-		ID: b.nextSequence(), Source: in.Source, Origin: in.Origin, Granted: credits, EffectiveAt: in.EffectiveAt,
-		ExpiresAt: in.ExpiresAt, FirstGrantedAt: in.FirstGrantedAt, Series: in.Series, Step: in.Step,
-		TurnsSurvived: in.TurnsSurvived, Contributor: in.Contributor, Payer: in.Payer, Parent: in.Parent,
-		RootOrigin: in.RootOrigin, createdEntry: entry, isNew: true,
-	}
-	if l.FirstGrantedAt.IsZero() {
-		l.FirstGrantedAt = l.EffectiveAt
-	}
-	if l.RootOrigin == "" {
-		l.RootOrigin = l.Origin
-	}
-	b.addLot(l)
-	return l
-}
 
 // Grant issues credits into an account: a new lot, or more of the lot that has the same
 // origin, which then keeps its dates. What enters the main account pays debt first.
@@ -47,151 +14,75 @@ func (b *Book) Grant(r Request, account *Account, in LotIn, credits int64) (*Ent
 	if err := checkCredits(credits); err != nil {
 		return nil, err
 	}
+	if err := b.checkAccounts(account); err != nil {
+		return nil, err
+	}
+	in, err := in.rounded()
+	if err != nil {
+		return nil, err
+	}
+	if err := b.checkRoom(credits); err != nil {
+		return nil, err
+	}
 	e := b.begin(KindGrant, r, credits)
 	lot := b.lotFor(e, in, credits)
 	b.post(e, lot, Issued, account.ID, credits)
-	b.payDebt(e, lot, account.ID, credits)
+	b.arrive(e, lot, account, credits)
 	return e, nil
 }
 
-func (b *Book) lotFor(e *Entry, in LotIn, credits int64) *Lot {
-	if lot, ok := b.byOrigin[in.Origin]; ok {
-		lot.Granted += credits
-		lot.dirty = true
-		return lot
-	}
-	return b.makeLot(in, credits, e.Sequence)
-}
-
-// Take chooses up to credits of one lot from what is free of it, wherever it lies: the
-// main account first, then the allocations in the order in which they were made.
-func (b *Book) Take(lot *Lot, credits int64) []Draw {
-	return b.take(credits, b.portionsOf(lot))
-}
-
-// TakeFrom is Take within one account.
-func (b *Book) TakeFrom(lot *Lot, account *Account, credits int64) []Draw {
-	return b.take(credits, []*Portion{b.portion(lot, account)})
-}
-
-func (b *Book) take(credits int64, portions []*Portion) []Draw {
-	var draws []Draw
-	for _, p := range portions {
-		if n := min(credits, p.Free()); n > 0 {
-			draws = append(draws, Draw{Portion: p, Credits: n})
-			credits -= n
+// checkAccounts refuses accounts that aren't this book's or can't hold credits for
+// somebody, above all another book's.
+func (b *Book) checkAccounts(accounts ...*Account) error {
+	for _, a := range accounts {
+		if a == nil || !drawable(a.ID) {
+			return ErrAccountNotFound
+		}
+		if own, ok := b.Account(a.ID); !ok || own != a {
+			return ErrAccountNotFound
 		}
 	}
-	return draws
+	return nil
 }
 
-func (b *Book) portionsOf(lot *Lot) []*Portion {
-	var all []*Portion
-	for _, a := range b.Accounts() {
-		for _, p := range a.portions {
-			if p.Lot == lot && p.Balance > 0 {
-				all = append(all, p)
-			}
-		}
+func (b *Book) checkLot(lot *Lot) error {
+	if lot == nil || b.lots[lot.ID] != lot {
+		return ErrLotNotFound
 	}
-	return all
+	return nil
 }
 
-// Sum adds up what was chosen.
-func Sum(draws []Draw) int64 {
-	var sum int64
-	for _, d := range draws {
-		sum += d.Credits
+// checkRoom refuses what would bring any sum of the book near the end of int64.
+func (b *Book) checkRoom(credits int64) error {
+	issued, _ := b.Account(Issued)
+	clearing, _ := b.Account(Clearing)
+	if credits > bookMax+min(issued.Balance, 0)+min(clearing.Balance, 0) {
+		return fmt.Errorf("book %d: %w", b.ID, ErrBookFull)
 	}
-	return sum
-}
-
-// TakeBack returns granted credits to where they were issued from: seats fell, or a
-// period was cut short. Nobody owes for it; what can't be taken is the caller's to
-// remember.
-func (b *Book) TakeBack(r Request, draws []Draw) (*Entry, error) {
-	return b.drain(KindTakeBack, r, draws, Issued)
-}
-
-// ExpireDraws ends credits whose time is over by the caller's rule, a turn's say.
-func (b *Book) ExpireDraws(r Request, draws []Draw) (*Entry, error) {
-	return b.drain(KindExpiry, r, draws, Expired)
-}
-
-func (b *Book) drain(kind EntryKind, r Request, draws []Draw, to int32) (*Entry, error) {
-	if first, err := b.replay(kind, &r); first != nil || err != nil {
-		return first, err
-	}
-	if err := checkCredits(Sum(draws)); err != nil {
-		return nil, err
-	}
-	e := b.begin(kind, r, Sum(draws))
-	for _, d := range draws {
-		b.post(e, d.Portion.Lot, d.Portion.Account.ID, to, d.Credits)
-	}
-	return e, nil
-}
-
-// ExpireLots ends what is free of every lot without a series whose end has come, one
-// entry a lot, and returns how many there were. Lots of a series are ended by their
-// turn alone. What a lot still has held stays until the hold settles.
-func (b *Book) ExpireLots(at time.Time) int {
-	n := 0
-	for _, lot := range b.lotsInOrder() {
-		if lot.Series != "" || !lot.dead(at) || lot.Frozen {
-			continue
-		}
-		draws := b.Take(lot, CreditsMax)
-		if len(draws) == 0 {
-			continue
-		}
-		n++
-		b.mustDrain(KindExpiry, Request{
-			Key: b.serial("expiry:%d", lot.ID), Hash: []byte(KindExpiry), Actor: "purser", At: at, Memo: "expired",
-		}, draws, Expired)
-	}
-	return n
-}
-
-// mustDrain is drain where no refusal is possible: the key is new and the draws were
-// just chosen from what is there.
-func (b *Book) mustDrain(kind EntryKind, r Request, draws []Draw, to int32) {
-	for _, d := range draws {
-		if d.Credits < 1 || d.Credits > d.Portion.Free() {
-			panic("ledger: drained more than is free")
-		}
-	}
-	e := b.begin(kind, r, Sum(draws))
-	for _, d := range draws {
-		b.post(e, d.Portion.Lot, d.Portion.Account.ID, to, d.Credits)
-	}
-}
-
-func (b *Book) lotsInOrder() []*Lot {
-	all := make([]*Lot, 0, len(b.lots))
-	for _, l := range b.lots {
-		all = append(all, l)
-	}
-	slices.SortFunc(all, less)
-	return all
+	return nil
 }
 
 // Roll carries credits of a portion over into a new lot, or into more of the one that
 // has the same origin, in the same account. The new lot keeps lineage and source dates
-// as the caller says. It passes the clearing account, which it leaves as it was.
+// as the caller says. It passes the clearing account, which it leaves as it was. Nothing
+// enters the account by it, so it pays no debt.
 func (b *Book) Roll(r Request, p *Portion, credits int64, in LotIn) (*Entry, error) {
 	if first, err := b.replay(KindRollover, &r); first != nil || err != nil {
 		return first, err
 	}
-	if err := checkCredits(credits); err != nil {
+	if _, err := b.checkDraws([]Draw{{Portion: p, Credits: credits}}, (*Portion).Free); err != nil {
 		return nil, err
-	}
-	if credits > p.Free() {
-		return nil, &InsufficientError{Wanted: credits, Available: p.Free(), Accounts: []int32{p.Account.ID}}
 	}
 	in.Parent = &LotRef{Book: b.ID, Lot: p.Lot.ID}
 	in.RootOrigin = p.Lot.RootOrigin
 	in.Payer = p.Lot.Payer
+	in, err := in.rounded()
+	if err != nil {
+		return nil, err
+	}
+	if in.Origin == p.Lot.Origin {
+		return nil, ErrSameAccount
+	}
 	e := b.begin(KindRollover, r, credits)
 	b.post(e, p.Lot, p.Account.ID, Clearing, credits)
 	b.post(e, b.lotFor(e, in, credits), Clearing, p.Account.ID, credits)
@@ -203,11 +94,40 @@ func (b *Book) Redate(r Request, lot *Lot, expiresAt *time.Time) (*Entry, error)
 	if first, err := b.replay(KindRedate, &r); first != nil || err != nil {
 		return first, err
 	}
+	if err := b.checkLot(lot); err != nil {
+		return nil, err
+	}
+	expiresAt = microOrNil(expiresAt)
+	if expiresAt != nil && expiresAt.Before(lot.EffectiveAt) {
+		return nil, fmt.Errorf("lot %q: %w", lot.Origin, ErrLotInvalid)
+	}
 	e := b.begin(KindRedate, r, 0)
+	e.Lot, e.EndsAt = lot.ID, expiresAt
 	lot.ExpiresAt = expiresAt
 	lot.dirty = true
+	lot.freed(e.At)
 	for _, a := range b.Accounts() {
 		a.unsorted = true
 	}
+	return e, nil
+}
+
+// SetFrozen freezes a lot, so that what is left of it can't be drawn, or thaws it.
+func (b *Book) SetFrozen(r Request, lot *Lot, frozen bool) (*Entry, error) {
+	kind := KindThaw
+	if frozen {
+		kind = KindFreeze
+	}
+	if first, err := b.replay(kind, &r); first != nil || err != nil {
+		return first, err
+	}
+	if err := b.checkLot(lot); err != nil {
+		return nil, err
+	}
+	e := b.begin(kind, r, 0)
+	e.Lot = lot.ID
+	lot.Frozen = frozen
+	lot.dirty = true
+	lot.freed(e.At)
 	return e, nil
 }

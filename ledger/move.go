@@ -1,7 +1,5 @@
 package ledger
 
-import "fmt"
-
 // MoveIn says what moves between two accounts of one book.
 type MoveIn struct {
 	Kind    EntryKind // KindAllocation, KindReclaim or KindTransfer
@@ -19,6 +17,9 @@ func (b *Book) Move(r Request, in MoveIn) (*Entry, error) {
 	if err := checkCredits(in.Credits); err != nil {
 		return nil, err
 	}
+	if err := b.checkAccounts(in.From, in.To); err != nil {
+		return nil, err
+	}
 	if in.From == in.To {
 		return nil, ErrSameAccount
 	}
@@ -29,18 +30,9 @@ func (b *Book) Move(r Request, in MoveIn) (*Entry, error) {
 	e := b.begin(in.Kind, r, in.Credits)
 	for _, d := range draws {
 		b.post(e, d.Portion.Lot, in.From.ID, in.To.ID, d.Credits)
-		b.payDebt(e, d.Portion.Lot, in.To.ID, d.Credits)
+		b.arrive(e, d.Portion.Lot, in.To, d.Credits)
 	}
 	return e, nil
-}
-
-// CarryIn says what is carried from an account of one book to an account of another.
-type CarryIn struct {
-	Kind        EntryKind // KindContribution or KindAssignment; the other half is its …_in
-	From        *Account
-	To          *Account
-	Draws       []Draw // chosen beforehand with Choose or Take
-	Contributor string // the person who puts it in, if one does: it then stands outside turns and pays nobody's debt
 }
 
 // Choose picks credits of one account in draw order, without moving them.
@@ -48,12 +40,29 @@ func (b *Book) Choose(a *Account, r Request, credits int64) ([]Draw, error) {
 	if err := checkCredits(credits); err != nil {
 		return nil, err
 	}
-	return draw([]Payer{From(a)}, credits, r.At)
+	if err := b.checkAccounts(a); err != nil {
+		return nil, err
+	}
+	return draw([]Payer{From(a)}, credits, micro(r.At))
+}
+
+// CarryIn says what is carried from an account of one book to an account of another.
+type CarryIn struct {
+	Kind  EntryKind // KindContribution or KindAssignment; the other half is its …_in
+	From  *Account
+	To    *Account
+	Draws []Draw // chosen beforehand with Choose, Take or, to be assigned though frozen, Unheld
+
+	// The person who puts it in, if one does. The credits then stand outside turns, and
+	// pay the book's debt only if that person is the one who owes it (R1).
+	Contributor string
+	PaysDebt    bool
 }
 
 // Carry moves credits between two books: an entry in each, which meet in the two
 // clearing accounts. The lots keep source, dates and lineage. The key is the first
-// book's; the second book's entry is keyed by the first.
+// book's; the second book's entry is keyed by the first. A repeated key is answered
+// with the first book's entry alone, which names the other half.
 func Carry(from, to *Book, r Request, in CarryIn) (out, into *Entry, err error) {
 	if first, err := from.replay(in.Kind, &r); first != nil || err != nil {
 		return first, nil, err
@@ -61,37 +70,77 @@ func Carry(from, to *Book, r Request, in CarryIn) (out, into *Entry, err error) 
 	if from.ID == to.ID {
 		return nil, nil, ErrSameAccount
 	}
-	credits := Sum(in.Draws)
+	if err := to.checkAccounts(in.To); err != nil {
+		return nil, nil, err
+	}
+	left := (*Portion).Free
+	if in.Kind == KindAssignment {
+		left = (*Portion).unheld
+	}
+	draws, err := from.checkDraws(in.Draws, left)
+	if err != nil {
+		return nil, nil, err
+	}
+	credits := Sum(draws)
 	if err := checkCredits(credits); err != nil {
 		return nil, nil, err
 	}
-	out = from.begin(in.Kind, r, credits)
-	peer := r
-	peer.Key = fmt.Sprintf("peer:%d:%d", from.ID, out.Sequence)
-	into = to.begin(in.Kind+"_in", peer, credits)
-	out.Peer = &EntryRef{Book: to.ID, Sequence: into.Sequence}
-	into.Peer = &EntryRef{Book: from.ID, Sequence: out.Sequence}
-	for _, d := range in.Draws {
+	if err := to.checkRoom(credits); err != nil {
+		return nil, nil, err
+	}
+	out, into = link(from, to, r, in.Kind, in.Kind+"_in", credits)
+	for _, d := range draws {
 		lot := d.Portion.Lot
 		from.post(out, lot, d.Portion.Account.ID, Clearing, d.Credits)
-		arrived := to.makeLot(from.carried(lot, out.Sequence, in.Contributor), d.Credits, into.Sequence)
+		arrived := to.lotFor(into, in.lot(lot, out.Sequence), d.Credits)
+		arrived.Frozen = lot.Frozen
 		to.post(into, arrived, Clearing, in.To.ID, d.Credits)
-		if in.Contributor == "" {
+		if in.Contributor == "" || in.PaysDebt {
 			to.payDebt(into, arrived, in.To.ID, d.Credits)
 		}
 	}
 	return out, into, nil
 }
 
-func (b *Book) carried(lot *Lot, entry int64, contributor string) LotIn {
-	in := LotIn{
-		Source: lot.Source, Origin: fmt.Sprintf("%s@%d:%d", lot.RootOrigin, b.ID, entry), EffectiveAt: lot.EffectiveAt,
-		ExpiresAt: lot.ExpiresAt, FirstGrantedAt: lot.FirstGrantedAt, Series: lot.Series, Step: lot.Step,
-		TurnsSurvived: lot.TurnsSurvived, Contributor: lot.Contributor, Payer: lot.Payer, RootOrigin: lot.RootOrigin,
-		Parent: &LotRef{Book: b.ID, Lot: lot.ID},
+// link begins two entries that name each other.
+func link(from, to *Book, r Request, out, into EntryKind, credits int64) (*Entry, *Entry) {
+	first := from.begin(out, r, credits)
+	second := to.begin(into, first.peer(r), credits)
+	first.Peer = &EntryRef{Book: to.ID, Sequence: second.Sequence}
+	second.Peer = &EntryRef{Book: from.ID, Sequence: first.Sequence}
+	return first, second
+}
+
+// lot describes what a lot becomes on the other side. What a person puts in keeps its
+// end but belongs to no subscription's turns there.
+func (in CarryIn) lot(lot *Lot, entry int64) LotIn {
+	arriving := carried(lot, entry)
+	if in.Contributor != "" {
+		arriving.Contributor, arriving.Series, arriving.Step = in.Contributor, "", 0
 	}
-	if contributor != "" {
-		in.Contributor, in.Series, in.Step = contributor, "", 0
+	return arriving
+}
+
+// Elsewhere lets one book pay what another one was asked for: a member whose access is
+// personal spends in a team (S2). The named book keeps the key and an entry without
+// postings that points at the paying one; decide makes that one in the paying book,
+// with the request it is given. A repeated key is answered with the note alone.
+func Elsewhere(named, paying *Book, r Request, decide func(Request) (*Entry, error)) (note, paid *Entry, err error) {
+	if first, err := named.replay(KindSpendElsewhere, &r); first != nil || err != nil {
+		return first, nil, err
 	}
-	return in
+	if named.ID == paying.ID {
+		return nil, nil, ErrSameAccount
+	}
+	ahead := Entry{Book: named.ID, Sequence: named.NextNumber()}
+	paying.peerKey = ahead.peer(r).Key
+	paid, err = decide(ahead.peer(r))
+	paying.peerKey = ""
+	if err != nil {
+		return nil, nil, err
+	}
+	note = named.begin(KindSpendElsewhere, r, paid.Credits)
+	note.Peer = &EntryRef{Book: paying.ID, Sequence: paid.Sequence}
+	paid.Peer = &EntryRef{Book: named.ID, Sequence: note.Sequence}
+	return note, paid, nil
 }

@@ -43,16 +43,24 @@ func (b *Book) Spend(r Request, in SpendIn) (*Entry, error) {
 	if err := checkCredits(in.Credits); err != nil {
 		return nil, err
 	}
-	draws, err := draw(in.Payers, in.Credits, r.At)
+	draws, err := b.drawFrom(in.Payers, in.Credits, r.At)
 	if err != nil {
 		return nil, err
 	}
 	e := b.begin(KindSpend, r, in.Credits)
 	for _, d := range draws {
 		b.post(e, d.Portion.Lot, d.Portion.Account.ID, Spent, d.Credits)
-		b.use(e.Holder, d.Portion.Lot, d.Credits)
 	}
 	return e, nil
+}
+
+func (b *Book) drawFrom(payers []Payer, credits int64, at time.Time) ([]Draw, error) {
+	for _, p := range payers {
+		if err := b.checkAccounts(p.Account); err != nil {
+			return nil, err
+		}
+	}
+	return draw(payers, credits, at)
 }
 
 // HoldIn is what to set aside until ExpiresAt, and who pays, in order.
@@ -71,18 +79,18 @@ func (b *Book) Hold(r Request, in HoldIn) (*Entry, error) {
 	if err := checkCredits(in.Credits); err != nil {
 		return nil, err
 	}
-	draws, err := draw(in.Payers, in.Credits, r.At)
+	draws, err := b.drawFrom(in.Payers, in.Credits, r.At)
 	if err != nil {
 		return nil, err
 	}
 	e := b.begin(KindHold, r, in.Credits)
-	e.holdEnd = in.ExpiresAt
+	e.EndsAt = microOrNil(&in.ExpiresAt)
 	for _, d := range draws {
 		b.hold(d.Portion, d.Credits)
-		e.holdDraws = append(e.holdDraws, holdDraw{Lot: d.Portion.Lot.ID, Account: d.Portion.Account.ID, Credits: d.Credits})
+		e.held = append(e.held, Drawn{Lot: d.Portion.Lot.ID, Account: d.Portion.Account.ID, Credits: d.Credits})
 	}
 	b.holds[e.Sequence] = &HoldState{
-		ID: e.Sequence, Holder: r.Holder, Status: HoldOpen, Credits: in.Credits, HeldAt: r.At, ExpiresAt: in.ExpiresAt,
+		ID: e.Sequence, Holder: r.Holder, Status: HoldOpen, Credits: in.Credits, HeldAt: r.At, ExpiresAt: *e.EndsAt,
 		draws: draws, isNew: true,
 	}
 	return e, nil
@@ -123,9 +131,8 @@ func (b *Book) Capture(r Request, holdID, credits int64) (*Entry, error) {
 		left -= take
 		if take > 0 {
 			b.post(e, d.Portion.Lot, d.Portion.Account.ID, Spent, take)
-			b.use(h.Holder, d.Portion.Lot, take)
 		}
-		b.payDebtFromHold(e, d, d.Credits-take)
+		b.arrive(e, d.Portion.Lot, d.Portion.Account, d.Credits-take)
 	}
 	h.settle(HoldCaptured, credits, r.At)
 	return e, nil
@@ -140,7 +147,6 @@ func (b *Book) Release(r Request, holdID int64) (*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Holder = h.Holder
 	return b.giveBack(KindRelease, r, h, HoldReleased), nil
 }
 
@@ -153,19 +159,18 @@ func (b *Book) ExpireHolds(at time.Time) int {
 			continue
 		}
 		n++
-		b.giveBack(KindHoldExpiry, Request{
-			Key: b.serial("hold_expiry:%d", h.ID), Hash: []byte(KindHoldExpiry), Actor: "purser", At: h.ExpiresAt, Holder: h.Holder,
-		}, h, HoldExpired)
+		b.giveBack(KindHoldExpiry, b.own(KindHoldExpiry, h.ID, h.ExpiresAt), h, HoldExpired)
 	}
 	return n
 }
 
 func (b *Book) giveBack(kind EntryKind, r Request, h *HoldState, status HoldStatus) *Entry {
+	r.Holder = h.Holder
 	e := b.begin(kind, r, h.Credits)
 	e.Undoes = h.ID
 	for _, d := range h.draws {
 		b.hold(d.Portion, -d.Credits)
-		b.payDebtFromHold(e, d, d.Credits)
+		b.arrive(e, d.Portion.Lot, d.Portion.Account, d.Credits)
 	}
 	h.settle(status, 0, r.At)
 	return e
@@ -186,54 +191,4 @@ func (b *Book) openHold(id int64, at time.Time) (*HoldState, error) {
 		return nil, ErrHoldSettled
 	}
 	return h, nil
-}
-
-// undoable is a spend or a capture that may be reversed, with what was given back of it.
-type undoable struct {
-	entry    *Entry
-	reversed int64
-	returned map[portionKey]int64 // of a clawback: what went back where
-}
-
-// Reverse gives a spend or a capture back, whole or in part, at most once its amount:
-// the last drawn returns first, as if the smaller amount had been drawn.
-func (b *Book) Reverse(r Request, spend, credits int64) (*Entry, error) {
-	if first, err := b.replay(KindReversal, &r); first != nil || err != nil {
-		return first, err
-	}
-	if err := checkCredits(credits); err != nil {
-		return nil, err
-	}
-	u, ok := b.undoable[spend]
-	if !ok {
-		return nil, ErrEntryNotFound
-	}
-	if credits > u.entry.Credits-u.reversed {
-		return nil, ErrMoreThanSpent
-	}
-	r.Holder = u.entry.Holder
-	e := b.begin(KindReversal, r, credits)
-	e.Undoes = spend
-	skip, left := u.reversed, credits
-	for i := len(u.entry.Postings) - 1; i >= 0 && left > 0; i-- {
-		p := u.entry.Postings[i]
-		if p.To != Spent {
-			continue
-		}
-		back := p.Credits - min(skip, p.Credits)
-		skip -= p.Credits - back
-		back = min(back, left)
-		if back == 0 {
-			continue
-		}
-		left -= back
-		lot := b.lots[p.Lot]
-		b.post(e, lot, Spent, p.From, back)
-		if !u.entry.At.Before(b.Window) {
-			b.use(e.Holder, lot, -back)
-		}
-		b.payDebt(e, lot, p.From, back)
-	}
-	u.reversed += credits
-	return e, nil
 }

@@ -48,13 +48,44 @@ func (u *Usage) Add(v Usage) {
 	u.Contributed += v.Contributed
 }
 
-func (b *Book) use(holder string, lot *Lot, credits int64) {
-	u, ok := b.usageDelta[holder]
-	if !ok {
-		u = &Usage{Holder: holder}
-		b.usageDelta[holder] = u
+// used adds up what the new entries add to the window's usage, by holder. It is done
+// when the book is written: until then the window may still jump.
+func (b *Book) used() map[string]*Usage {
+	used := map[string]*Usage{}
+	for _, e := range b.entries {
+		if !b.inWindow(e) {
+			continue
+		}
+		u, ok := used[e.Holder]
+		if !ok {
+			u = &Usage{Holder: e.Holder}
+			used[e.Holder] = u
+		}
+		for _, p := range e.Postings {
+			switch {
+			case p.To == Spent:
+				*u.Of(b.lots[p.Lot].Class()) += p.Credits
+			case p.From == Spent:
+				*u.Of(b.lots[p.Lot].Class()) -= p.Credits
+			}
+		}
 	}
-	*u.Of(lot.Class()) += credits
+	return used
+}
+
+// inWindow tells whether an entry counts as usage: a spend or a capture since the
+// window's start, or the reversal of such a one. countUsage says the same in SQL.
+func (b *Book) inWindow(e *Entry) bool {
+	if b.Window.IsZero() || e.At.Before(b.Window) {
+		return false
+	}
+	switch e.Kind {
+	case KindSpend, KindCapture:
+		return true
+	case KindReversal:
+		return !b.undoable[e.Undoes].entry.At.Before(b.Window)
+	}
+	return false
 }
 
 // UsageSince gives what each holder used since an instant. While that is the window in

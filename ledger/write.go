@@ -33,19 +33,27 @@ func Create(ctx context.Context, tx pgx.Tx, kind Kind, at time.Time) (int64, err
 	return id, nil
 }
 
-// errNotLocked guards against writing what was only viewed.
-var errNotLocked = errors.New("a book that was only viewed can't be written")
+// Errors of a caller that writes what it may not; no request can cause them.
+var (
+	errNotLocked = errors.New("a book that was only viewed can't be written")
+	errWritten   = errors.New("a book can be written once; open it again to decide more")
+)
 
 // Write stores what was decided since the books were opened, in one round trip. The
-// books are spent afterwards: open them again to decide more.
+// books are spent afterwards: open them again to decide more. When it fails, the
+// transaction must be rolled back.
 func Write(ctx context.Context, tx pgx.Tx, books ...*Book) error {
 	books = slices.Clone(books)
 	slices.SortFunc(books, func(x, y *Book) int { return cmp.Compare(x.ID, y.ID) })
 	books = slices.Compact(books)
 	for _, b := range books {
-		if !b.locked {
-			return errNotLocked
+		switch {
+		case b.written:
+			return fmt.Errorf("book %d: %w", b.ID, errWritten)
+		case !b.locked:
+			return fmt.Errorf("book %d: %w", b.ID, errNotLocked)
 		}
+		b.written = true
 	}
 	var batch pgx.Batch
 	queueBookRows(&batch, books)
@@ -99,8 +107,9 @@ func optional(t time.Time) *time.Time {
 }
 
 func queueAccountRows(batch *pgx.Batch, books []*Book) {
-	var madeBooks, bookIDs, deltas, heldDeltas []int64
-	var madeIDs, ids []int32
+	var madeBooks, closedBooks, bookIDs, deltas, heldDeltas []int64
+	var madeIDs, closedIDs, ids []int32
+	var closed []bool
 	var holders []string
 	var madeAt []time.Time
 	for _, b := range books {
@@ -108,6 +117,9 @@ func queueAccountRows(batch *pgx.Batch, books []*Book) {
 			if a.isNew {
 				madeBooks, madeIDs = append(madeBooks, b.ID), append(madeIDs, a.ID)
 				holders, madeAt = append(holders, a.Holder), append(madeAt, a.createdAt)
+			}
+			if a.dirty {
+				closedBooks, closedIDs, closed = append(closedBooks, b.ID), append(closedIDs, a.ID), append(closed, a.Closed)
 			}
 			if a.delta != 0 || a.heldDelta != 0 {
 				bookIDs, ids = append(bookIDs, b.ID), append(ids, a.ID)
@@ -122,138 +134,18 @@ func queueAccountRows(batch *pgx.Batch, books []*Book) {
 			FROM unnest($1::bigint[], $2::int[], $3::text[], $4::timestamptz[]) AS u (book_id, id, holder_id, created_at)`,
 			madeBooks, madeIDs, holders, madeAt)
 	}
+	if closedIDs != nil {
+		batch.Queue(`
+			UPDATE accounts SET closed = u.closed
+			FROM unnest($1::bigint[], $2::int[], $3::boolean[]) AS u (book_id, id, closed)
+			WHERE accounts.book_id = u.book_id AND accounts.id = u.id`, closedBooks, closedIDs, closed)
+	}
 	if ids != nil {
 		batch.Queue(`
 			UPDATE accounts SET balance = accounts.balance + u.balance, held = accounts.held + u.held
 			FROM unnest($1::bigint[], $2::int[], $3::bigint[], $4::bigint[]) AS u (book_id, id, balance, held)
 			WHERE accounts.book_id = u.book_id AND accounts.id = u.id`, bookIDs, ids, deltas, heldDeltas)
 	}
-}
-
-func queueEntryRows(batch *pgx.Batch, books []*Book) {
-	var bookIDs, sequences, credits []int64
-	var kinds, keys, actors, holders, memos, references []string
-	var hashes [][]byte
-	var at []time.Time
-	var metadata []*string
-	var undoes, peerBooks, peerSequences []*int64
-	for _, b := range books {
-		for _, e := range b.entries {
-			bookIDs, sequences, credits = append(bookIDs, b.ID), append(sequences, e.Sequence), append(credits, e.Credits)
-			kinds, keys, actors = append(kinds, string(e.Kind)), append(keys, e.Key), append(actors, e.Actor)
-			holders, memos, references = append(holders, e.Holder), append(memos, e.Memo), append(references, e.Reference)
-			hashes, at = append(hashes, e.Hash), append(at, e.At)
-			metadata = append(metadata, jsonText(e.Metadata))
-			undoes = append(undoes, nonZero(e.Undoes))
-			var peer EntryRef
-			if e.Peer != nil {
-				peer = *e.Peer
-			}
-			peerBooks, peerSequences = append(peerBooks, nonZero(peer.Book)), append(peerSequences, nonZero(peer.Sequence))
-		}
-	}
-	if sequences == nil {
-		return
-	}
-	batch.Queue(`
-		INSERT INTO entries (book_id, sequence, kind, key, request_hash, actor, at, credits, holder_id, memo, reference, metadata,
-		                     undoes, peer_book_id, peer_sequence)
-		SELECT book_id, sequence, kind, key, request_hash, actor, at, credits, holder_id, memo, reference, metadata::jsonb,
-		       undoes, peer_book_id, peer_sequence
-		FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::timestamptz[],
-		            $8::bigint[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[])
-		     AS u (book_id, sequence, kind, key, request_hash, actor, at, credits, holder_id, memo, reference, metadata,
-		           undoes, peer_book_id, peer_sequence)`,
-		bookIDs, sequences, kinds, keys, hashes, actors, at, credits, holders, memos, references, metadata,
-		undoes, peerBooks, peerSequences)
-}
-
-func jsonText(raw []byte) *string {
-	if len(raw) == 0 {
-		return nil
-	}
-	s := string(raw)
-	return &s
-}
-
-func nonZero(n int64) *int64 {
-	if n == 0 {
-		return nil
-	}
-	return &n
-}
-
-func queueLotRows(batch *pgx.Batch, books []*Book) {
-	var made, changed []*Lot
-	var madeBooks, changedBooks []int64
-	for _, b := range books {
-		for _, l := range b.lotsInOrder() {
-			switch {
-			case l.isNew:
-				made, madeBooks = append(made, l), append(madeBooks, b.ID)
-			case l.dirty:
-				changed, changedBooks = append(changed, l), append(changedBooks, b.ID)
-			}
-		}
-	}
-	if made != nil {
-		queueNewLots(batch, madeBooks, made)
-	}
-	if changed != nil {
-		batch.Queue(`
-			UPDATE lots SET granted = u.granted, expires_at = u.expires_at, frozen = u.frozen, series = u.series, step = u.step
-			FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::boolean[], $6::text[], $7::bigint[])
-			     AS u (book_id, id, granted, expires_at, frozen, series, step)
-			WHERE lots.book_id = u.book_id AND lots.id = u.id`, changedBooks,
-			column(changed, func(l *Lot) int64 { return l.ID }), column(changed, func(l *Lot) int64 { return l.Granted }),
-			column(changed, func(l *Lot) *time.Time { return l.ExpiresAt }),
-			column(changed, func(l *Lot) bool { return l.Frozen }), column(changed, func(l *Lot) string { return l.Series }),
-			column(changed, func(l *Lot) int64 { return l.Step }))
-	}
-}
-
-func queueNewLots(batch *pgx.Batch, books []int64, lots []*Lot) {
-	batch.Queue(`
-		INSERT INTO lots (book_id, id, source, origin, granted, effective_at, expires_at, first_granted_at, series, step,
-		                  turns_survived, contributor, payer, frozen, parent_book_id, parent_lot_id, root_origin, created_entry)
-		SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[],
-		            $7::timestamptz[], $8::timestamptz[], $9::text[], $10::bigint[], $11::int[], $12::text[], $13::text[],
-		            $14::boolean[], $15::bigint[], $16::bigint[], $17::text[], $18::bigint[])`,
-		books,
-		column(lots, func(l *Lot) int64 { return l.ID }),
-		column(lots, func(l *Lot) string { return string(l.Source) }),
-		column(lots, func(l *Lot) string { return l.Origin }),
-		column(lots, func(l *Lot) int64 { return l.Granted }),
-		column(lots, func(l *Lot) time.Time { return l.EffectiveAt }),
-		column(lots, func(l *Lot) *time.Time { return l.ExpiresAt }),
-		column(lots, func(l *Lot) time.Time { return l.FirstGrantedAt }),
-		column(lots, func(l *Lot) string { return l.Series }),
-		column(lots, func(l *Lot) int64 { return l.Step }),
-		column(lots, func(l *Lot) int32 { return int32(l.TurnsSurvived) }),
-		column(lots, func(l *Lot) string { return l.Contributor }),
-		column(lots, func(l *Lot) string { return l.Payer }),
-		column(lots, func(l *Lot) bool { return l.Frozen }),
-		column(lots, func(l *Lot) *int64 { return parentOf(l, func(r LotRef) int64 { return r.Book }) }),
-		column(lots, func(l *Lot) *int64 { return parentOf(l, func(r LotRef) int64 { return r.Lot }) }),
-		column(lots, func(l *Lot) string { return l.RootOrigin }),
-		column(lots, func(l *Lot) int64 { return l.createdEntry }))
-}
-
-func parentOf(l *Lot, part func(LotRef) int64) *int64 {
-	if l.Parent == nil {
-		return nil
-	}
-	n := part(*l.Parent)
-	return &n
-}
-
-// column turns rows into one array parameter.
-func column[R, C any](rows []R, of func(R) C) []C {
-	out := make([]C, len(rows))
-	for i, r := range rows {
-		out[i] = of(r)
-	}
-	return out
 }
 
 func queuePostingRows(batch *pgx.Batch, books []*Book) {

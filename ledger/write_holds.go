@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -84,72 +83,10 @@ func queueDebtRows(batch *pgx.Batch, books []*Book) {
 		return
 	}
 	batch.Queue(`
-		INSERT INTO debts (book_id, id, cause, credits, paid)
-		SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[])
+		INSERT INTO debts (book_id, id, cause, lot_id, credits, paid)
+		SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
 		ON CONFLICT (book_id, id) DO UPDATE SET paid = EXCLUDED.paid`, bookIDs,
 		column(debts, func(d *debt) int64 { return d.ID }), column(debts, func(d *debt) string { return d.Cause }),
+		column(debts, func(d *debt) int64 { return d.Lot.ID }),
 		column(debts, func(d *debt) int64 { return d.Credits }), column(debts, func(d *debt) int64 { return d.Paid }))
-}
-
-// queueUsageRecount counts a new window's usage from the entries that are there
-// already: a window jumps when a subscription comes or goes, and its start may lie
-// before the last spend. It runs before the new entries are written.
-func queueUsageRecount(batch *pgx.Batch, books []*Book) {
-	for _, b := range books {
-		if b.Window.IsZero() || b.Window.Equal(b.loadedWindow) {
-			continue
-		}
-		batch.Queue(`DELETE FROM usage WHERE book_id = $1 AND window_start = $2`, b.ID, b.Window)
-		batch.Queue(`
-			INSERT INTO usage (book_id, window_start, holder_id, monthly, purchased, rollover, bonus, contributed)
-			SELECT $1, $2, holder_id, monthly, purchased, rollover, bonus, contributed FROM (`+countUsage+`) counted`,
-			b.ID, b.Window)
-	}
-}
-
-// countUsage adds up spends and captures since an instant, less the reversals of those.
-const countUsage = `
-	SELECT holder_id,
-	       COALESCE(sum(credits) FILTER (WHERE class = 'monthly'), 0)::bigint AS monthly,
-	       COALESCE(sum(credits) FILTER (WHERE class = 'purchase'), 0)::bigint AS purchased,
-	       COALESCE(sum(credits) FILTER (WHERE class = 'rollover'), 0)::bigint AS rollover,
-	       COALESCE(sum(credits) FILTER (WHERE class = 'bonus'), 0)::bigint AS bonus,
-	       COALESCE(sum(credits) FILTER (WHERE class = 'contributed'), 0)::bigint AS contributed
-	FROM (
-		SELECT e.holder_id, CASE WHEN l.contributor <> '' THEN 'contributed' ELSE l.source END AS class,
-		       CASE WHEN p.to_account = 2 THEN p.credits ELSE -p.credits END AS credits
-		FROM entries e
-		JOIN postings p ON p.book_id = e.book_id AND p.entry = e.sequence AND (p.to_account = 2 OR p.from_account = 2)
-		JOIN lots l ON l.book_id = p.book_id AND l.id = p.lot_id
-		LEFT JOIN entries undone ON undone.book_id = e.book_id AND undone.sequence = e.undoes AND e.kind = 'reversal'
-		WHERE e.book_id = $1 AND e.at >= $2 AND e.kind IN ('spend', 'capture', 'reversal')
-		  AND (e.kind <> 'reversal' OR undone.at >= $2)
-	) moved GROUP BY holder_id`
-
-func queueUsageRows(batch *pgx.Batch, books []*Book) {
-	var bookIDs []int64
-	var windows []time.Time
-	var usages []*Usage
-	for _, b := range books {
-		if b.Window.IsZero() {
-			continue
-		}
-		for _, u := range slices.SortedFunc(maps.Values(b.usageDelta), func(x, y *Usage) int { return cmp.Compare(x.Holder, y.Holder) }) {
-			bookIDs, windows, usages = append(bookIDs, b.ID), append(windows, b.Window), append(usages, u)
-		}
-	}
-	if usages == nil {
-		return
-	}
-	batch.Queue(`
-		INSERT INTO usage (book_id, window_start, holder_id, monthly, purchased, rollover, bonus, contributed)
-		SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
-		                     $7::bigint[], $8::bigint[])
-		ON CONFLICT (book_id, window_start, holder_id) DO UPDATE SET
-			monthly = usage.monthly + EXCLUDED.monthly, purchased = usage.purchased + EXCLUDED.purchased,
-			rollover = usage.rollover + EXCLUDED.rollover, bonus = usage.bonus + EXCLUDED.bonus,
-			contributed = usage.contributed + EXCLUDED.contributed`, bookIDs, windows,
-		column(usages, func(u *Usage) string { return u.Holder }), column(usages, func(u *Usage) int64 { return u.Monthly }),
-		column(usages, func(u *Usage) int64 { return u.Purchased }), column(usages, func(u *Usage) int64 { return u.Rollover }),
-		column(usages, func(u *Usage) int64 { return u.Bonus }), column(usages, func(u *Usage) int64 { return u.Contributed }))
 }

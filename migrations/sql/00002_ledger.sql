@@ -25,6 +25,8 @@ CREATE TABLE accounts (
     holder_id       text        NOT NULL DEFAULT '',
     balance         bigint      NOT NULL DEFAULT 0,
     held            bigint      NOT NULL DEFAULT 0,
+    -- Of an allocation whose holder has left: what comes back goes on to account 7.
+    closed          boolean     NOT NULL DEFAULT false,
     created_at      timestamptz NOT NULL,
     PRIMARY KEY (book_id, id),
     UNIQUE (book_id, kind, holder_id),
@@ -34,6 +36,7 @@ CREATE TABLE accounts (
         OR (id = 7 AND kind IN ('pool', 'personal'))
         OR (id > 7 AND kind = 'allocation')),
     CONSTRAINT accounts_holder CHECK ((kind = 'allocation') = (holder_id <> '')),
+    CONSTRAINT accounts_closed CHECK (NOT closed OR kind = 'allocation'),
     -- L7: what can be drawn from never falls below zero, nor below what is held of it.
     CONSTRAINT accounts_never_below_zero CHECK (id < 7 OR (balance >= held AND held >= 0)),
     CONSTRAINT accounts_signs CHECK (
@@ -45,7 +48,8 @@ CREATE TABLE lots (
     id              bigint      NOT NULL CHECK (id >= 1),
     source          text        NOT NULL CHECK (source IN ('monthly', 'rollover', 'purchase', 'bonus')),
     origin          text        NOT NULL CHECK (origin <> ''),
-    granted         bigint      NOT NULL CHECK (granted > 0),
+    -- 0: it stands in for a purchase of another book, so that a debt can name its cause.
+    granted         bigint      NOT NULL CHECK (granted >= 0),
     effective_at    timestamptz NOT NULL,
     expires_at      timestamptz,
     first_granted_at timestamptz NOT NULL,
@@ -100,7 +104,8 @@ CREATE TABLE entries (
     kind            text        NOT NULL CHECK (kind IN (
                         'grant', 'take_back', 'spend', 'hold', 'capture', 'release', 'hold_expiry', 'reversal',
                         'allocation', 'reclaim', 'transfer', 'contribution', 'assignment', 'contribution_in', 'assignment_in',
-                        'rollover', 'expiry', 'clawback', 'clawback_undone', 'freeze', 'thaw', 'redate', 'spend_elsewhere')),
+                        'rollover', 'expiry', 'clawback', 'clawback_undone', 'freeze', 'thaw', 'redate', 'debt', 'debt_in',
+                        'spend_elsewhere')),
     key             text        NOT NULL CHECK (key <> ''),
     request_hash    bytea       NOT NULL,
     actor           text        NOT NULL CHECK (actor <> ''),
@@ -116,9 +121,15 @@ CREATE TABLE entries (
     -- The other half of a move between two books.
     peer_book_id    bigint,
     peer_sequence   bigint,
+    -- The lot that was frozen, thawed or redated.
+    lot_id          bigint,
+    -- When a hold ends by itself, or since a redate its lot; null: never.
+    ends_at         timestamptz,
     PRIMARY KEY (book_id, sequence),
     UNIQUE (book_id, key),
-    CHECK ((peer_book_id IS NULL) = (peer_sequence IS NULL))
+    CHECK ((peer_book_id IS NULL) = (peer_sequence IS NULL)),
+    CHECK ((lot_id IS NOT NULL) = (kind IN ('freeze', 'thaw', 'redate'))),
+    CHECK (ends_at IS NULL OR kind IN ('hold', 'redate'))
 );
 CREATE INDEX entries_at ON entries (book_id, at);
 CREATE INDEX entries_undoes ON entries (book_id, undoes) WHERE undoes IS NOT NULL;
@@ -168,15 +179,18 @@ CREATE TABLE hold_draws (
 );
 
 -- What a refund or a lost dispute took back and nobody had: named by its cause,
--- because a debt follows the purchase that caused it.
+-- because a debt follows the purchase that caused it. The lot is the cause's, or one
+-- that stands in for it.
 CREATE TABLE debts (
     book_id         bigint      NOT NULL,
     id              bigint      NOT NULL,
     cause           text        NOT NULL,
+    lot_id          bigint      NOT NULL,
     credits         bigint      NOT NULL CHECK (credits > 0),
     paid            bigint      NOT NULL DEFAULT 0 CHECK (paid BETWEEN 0 AND credits),
     PRIMARY KEY (book_id, id),
-    FOREIGN KEY (book_id, id) REFERENCES entries (book_id, sequence)
+    FOREIGN KEY (book_id, id) REFERENCES entries (book_id, sequence),
+    FOREIGN KEY (book_id, lot_id) REFERENCES lots (book_id, id)
 );
 CREATE INDEX debts_open ON debts (book_id, id) WHERE paid < credits;
 

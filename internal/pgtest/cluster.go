@@ -7,11 +7,8 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -26,10 +23,11 @@ const startLimit = 3 * time.Minute
 
 // cluster is the server that this binary's databases live in.
 type cluster struct {
-	local *localpg.Server // nil where PURSER_TEST_DATABASE_URL names a server
-	dir   string
-	admin *pgxpool.Pool
-	url   func(database string) string
+	local   *localpg.Server // nil where PURSER_TEST_DATABASE_URL names a server
+	dir     string
+	admin   *pgxpool.Pool
+	copying string // how to copy a template, after CREATE DATABASE … TEMPLATE
+	url     func(database string) string
 
 	template func() (string, error)        // the migrated database, made once
 	shared   func() (*pgxpool.Pool, error) // what Tx uses, made once
@@ -72,7 +70,7 @@ func (c *cluster) start(ctx context.Context) error {
 	}
 	sweep()
 	var err error
-	if c.dir, err = makeDir(); err != nil {
+	if c.dir, err = makeDir(fast()); err != nil {
 		return err
 	}
 	c.local, err = localpg.Start(ctx, localpg.Config{
@@ -81,15 +79,28 @@ func (c *cluster) start(ctx context.Context) error {
 		// The data is thrown away, so nothing need survive a power cut.
 		Settings: map[string]string{
 			"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
-			"wal_level": "minimal", "max_wal_senders": "0", "autovacuum": "off",
+			"wal_level": "minimal", "max_wal_senders": "0", "max_wal_size": "128MB",
+			// Plans must not depend on whether a vacuum came by.
+			"autovacuum": "off",
 		},
 	})
 	if err != nil {
 		return err
 	}
 	c.url = c.local.URL
-	c.admin, err = open(ctx, c.url("postgres"))
-	return err
+	if c.admin, err = open(ctx, c.url("postgres")); err != nil {
+		return err
+	}
+	var version int
+	if err := c.admin.QueryRow(ctx, `SELECT current_setting('server_version_num')::integer`).Scan(&version); err != nil {
+		return fmt.Errorf("asking the server's version: %w", err)
+	}
+	// Copying files beats writing all of the template to the log, where a
+	// checkpoint costs nothing. Before version 15 there was no choice.
+	if version >= 150000 {
+		c.copying = ` STRATEGY file_copy`
+	}
+	return nil
 }
 
 // use takes a server that somebody else runs.
@@ -118,7 +129,7 @@ func (c *cluster) create(ctx context.Context, template string) (string, error) {
 	name := "purser_test_" + strings.ToLower(rand.Text())
 	statement := `CREATE DATABASE ` + name
 	if template != "" {
-		statement += ` TEMPLATE ` + template
+		statement += ` TEMPLATE ` + template + c.copying
 	}
 	if _, err := c.admin.Exec(ctx, statement); err != nil {
 		return "", fmt.Errorf("creating a test database: %w", err)
@@ -222,31 +233,4 @@ func (c *cluster) stop() error {
 		problems = append(problems, os.RemoveAll(c.dir))
 	}
 	return errors.Join(problems...)
-}
-
-// dirPrefix is followed by the process's id, by which sweep knows whose it is.
-const dirPrefix = "purser-test-"
-
-func makeDir() (string, error) {
-	dir, err := os.MkdirTemp("", dirPrefix+strconv.Itoa(os.Getpid())+"-")
-	if err != nil {
-		return "", fmt.Errorf("making a folder for a test cluster: %w", err)
-	}
-	return dir, nil
-}
-
-// sweep removes the folders of test binaries that were killed. One whose process
-// id is in use again stays until a later sweep.
-func sweep() {
-	found, err := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*"))
-	if err != nil {
-		return // only a malformed pattern is an error
-	}
-	for _, dir := range found {
-		owner, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), dirPrefix), "-")
-		pid, err := strconv.Atoi(owner)
-		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-			_ = os.RemoveAll(dir) // another user's folder stays, as it should
-		}
-	}
 }

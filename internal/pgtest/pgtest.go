@@ -92,7 +92,7 @@ func Tx(t testing.TB) pgx.Tx {
 // tests run as root.
 func Dir(t testing.TB) string {
 	t.Helper()
-	dir, err := makeDir()
+	dir, err := makeDir(os.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"purser/internal/localpg"
 	"purser/internal/pgtest"
 )
 
@@ -128,27 +129,61 @@ func TestWithoutMain(t *testing.T) {
 		t.Fatalf("the other binary said %q", output)
 	}
 	gone(t, pid)
-	leftOver, err := filepath.Glob(filepath.Join(os.TempDir(), "purser-test-"+strconv.Itoa(command.Process.Pid)+"-*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range leftOver {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
+	removeLeftOvers(t, command.Process.Pid)
+}
+
+// removeLeftOvers does what the next binary's sweep would do, so that a test run
+// leaves nothing at all.
+func removeLeftOvers(t *testing.T, pid int) {
+	t.Helper()
+	for _, in := range []string{os.TempDir(), "/dev/shm"} {
+		found, err := filepath.Glob(filepath.Join(in, "purser-test-"+strconv.Itoa(pid)+"-*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range found {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }
 
-func BenchmarkPool(b *testing.B) {
-	pgtest.Pool(b)
-	for b.Loop() {
-		pgtest.Pool(b)
+// TestNamedServer runs other tests of this package once more on a server that is
+// named, and looks for what they leave there.
+func TestNamedServer(t *testing.T) {
+	t.Parallel()
+	server, err := localpg.Start(t.Context(), localpg.Config{
+		Dir: pgtest.Dir(t), Settings: map[string]string{"fsync": "off"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Stop()
+	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^(TestPool|TestEmpty|TestURL|TestTx)$")
+	command.Env = append(os.Environ(), "PURSER_TEST_DATABASE_URL="+server.URL("postgres"))
+	if output, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	conn, err := pgx.Connect(t.Context(), server.URL("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var left int
+	err = conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_database WHERE datname LIKE 'purser_test_%'`).Scan(&left)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left != 0 {
+		t.Errorf("%d databases are left behind", left)
 	}
 }
 
-func BenchmarkTx(b *testing.B) {
-	pgtest.Tx(b)
+// BenchmarkPool is what a test with a database of its own pays.
+func BenchmarkPool(b *testing.B) {
+	pgtest.URL(b)
 	for b.Loop() {
-		pgtest.Tx(b)
+		pgtest.URL(b)
 	}
 }

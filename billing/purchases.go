@@ -1,0 +1,217 @@
+package billing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"purser/ledger"
+)
+
+// Purchase is a pack that somebody is buying or has bought.
+type Purchase struct {
+	ID              string     `db:"id"`
+	BookID          int64      `db:"book_id"`
+	TeamID          string     `db:"team_id"`
+	UserID          string     `db:"user_id"`
+	CustomerID      string     `db:"customer_id"`
+	Pack            string     `db:"pack"`
+	Credits         int64      `db:"credits"`
+	ExpiryMonths    int        `db:"expiry_months"`
+	State           string     `db:"state"`
+	Reason          string     `db:"reason"`
+	SessionID       *string    `db:"session_id"`
+	PaymentIntentID string     `db:"payment_intent_id"`
+	URL             string     `db:"url"`
+	Amount          *int64     `db:"amount"`
+	Currency        string     `db:"currency"`
+	CreatedBy       string     `db:"created_by"`
+	CreatedAt       time.Time  `db:"created_at"`
+	PaidAt          *time.Time `db:"paid_at"`
+	PostedAt        *time.Time `db:"posted_at"`
+	DueAt           *time.Time `db:"due_at"`
+}
+
+// The states of a purchase.
+const (
+	PurchaseCreated    = "created"    // written, Stripe not yet asked
+	PurchaseOpen       = "open"       // somebody may pay
+	PurchaseProcessing = "processing" // paid with a method that takes its time
+	PurchasePaid       = "paid"       // the credits are posted
+	PurchaseFailed     = "failed"
+	PurchaseExpired    = "expired"
+)
+
+// Errors of purchases.
+var (
+	ErrPackUnknown     = errors.New("no such pack in the catalogue")
+	ErrPurchaseUnknown = errors.New("no such purchase")
+)
+
+const purchaseColumns = `id, book_id, team_id, user_id, customer_id, pack, credits, expiry_months, state, reason, session_id,
+	payment_intent_id, url, amount, currency, created_by, created_at, paid_at, posted_at, due_at`
+
+// checkoutPatience is how long after a purchase began the sweep first asks Stripe about
+// it by itself: an event normally tells long before.
+const checkoutPatience = 10 * time.Minute
+
+// BeginPurchase writes the purchase before Stripe is called (P1). The caller commits
+// and only then asks Stripe, with the purchase's id as the idempotency key.
+func BeginPurchase(ctx context.Context, tx pgx.Tx, pack *Pack, p Purchase) (Purchase, error) {
+	p.Pack, p.Credits, p.ExpiryMonths, p.State = pack.Name, pack.Credits, pack.ExpiryMonths, PurchaseCreated
+	due := p.CreatedAt.Add(checkoutPatience)
+	p.DueAt = &due
+	_, err := tx.Exec(ctx, `
+		INSERT INTO purchases (id, book_id, team_id, user_id, customer_id, pack, credits, expiry_months, state, created_by, created_at, due_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		p.ID, p.BookID, p.TeamID, p.UserID, p.CustomerID, p.Pack, p.Credits, p.ExpiryMonths, p.State, p.CreatedBy, p.CreatedAt, p.DueAt)
+	if err != nil {
+		return Purchase{}, fmt.Errorf("writing the purchase: %w", err)
+	}
+	return p, nil
+}
+
+// PurchaseOpened remembers the checkout session that Stripe made for a purchase.
+func PurchaseOpened(ctx context.Context, tx pgx.Tx, id string, session CheckoutSession) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE purchases SET state = CASE state WHEN 'created' THEN 'open' ELSE state END, session_id = $2, url = $3
+		WHERE id = $1`, id, session.ID, session.URL)
+	if err != nil {
+		return fmt.Errorf("opening purchase %s: %w", id, err)
+	}
+	return nil
+}
+
+// GetPurchase gives a purchase.
+func GetPurchase(ctx context.Context, db DB, id string) (Purchase, error) {
+	rows, err := db.Query(ctx, `SELECT `+purchaseColumns+` FROM purchases WHERE id = $1`, id)
+	if err != nil {
+		return Purchase{}, fmt.Errorf("reading purchase %s: %w", id, err)
+	}
+	p, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Purchase])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Purchase{}, fmt.Errorf("purchase %s: %w", id, ErrPurchaseUnknown)
+	}
+	if err != nil {
+		return Purchase{}, fmt.Errorf("reading purchase %s: %w", id, err)
+	}
+	return p, nil
+}
+
+// DuePurchases lists purchases that Stripe is to be asked about.
+func DuePurchases(ctx context.Context, db DB, at time.Time, limit int) ([]Purchase, error) {
+	rows, err := db.Query(ctx, `SELECT `+purchaseColumns+` FROM purchases WHERE due_at <= $1 ORDER BY due_at LIMIT $2`, at, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing purchases to ask about: %w", err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[Purchase])
+	if err != nil {
+		return nil, fmt.Errorf("listing purchases to ask about: %w", err)
+	}
+	return list, nil
+}
+
+// ApplyCheckout books what Stripe says of a checkout session of ours. Once it is paid
+// the credits are posted, once, whichever event or fetch tells of it first (P1, P4).
+func ApplyCheckout(ctx context.Context, tx pgx.Tx, c *Catalog, session CheckoutSession, ticket int64, at time.Time) (Outcome, error) {
+	id := session.Metadata[MetadataPurchase]
+	if id == "" {
+		return Outcome{State: EventIgnored, Reason: "not a purchase of ours"}, nil
+	}
+	p, err := GetPurchase(ctx, tx, id)
+	if errors.Is(err, ErrPurchaseUnknown) {
+		return Outcome{State: EventUnmatched, Reason: fmt.Sprintf("purchase %s is not known here", id)}, nil
+	}
+	if err != nil {
+		return Outcome{}, err
+	}
+	state, err := OpenState(ctx, tx, c, at, ledger.Want{Book: p.BookID, Keys: []string{topUpKey(id)}})
+	if err != nil {
+		return Outcome{}, err
+	}
+	if applied, err := ApplyTicket(ctx, tx, session.ID, ticket, at); err != nil || !applied {
+		return Outcome{State: EventDone, Reason: "overtaken by a later fetch", Stale: true}, err
+	}
+	if p, err = GetPurchase(ctx, tx, id); err != nil {
+		return Outcome{}, err
+	}
+	if p.State == PurchasePaid {
+		return Outcome{State: EventDone}, nil
+	}
+	return followCheckout(ctx, tx, state, p, session, at)
+}
+
+func followCheckout(ctx context.Context, tx pgx.Tx, state *State, p Purchase, session CheckoutSession, at time.Time) (Outcome, error) {
+	p.SessionID, p.PaymentIntentID = &session.ID, session.PaymentIntentID
+	p.Amount, p.Currency = &session.Amount, session.Currency
+	if session.CustomerID != "" {
+		p.CustomerID = session.CustomerID
+	}
+	out := Outcome{State: EventDone}
+	switch {
+	case session.PaymentStatus == "paid" || session.PaymentStatus == "no_payment_required" && session.Status == "complete":
+		paid := session.PaidAt
+		p.State, p.PaidAt, p.PostedAt, p.DueAt = PurchasePaid, &paid, &at, nil
+		if err := postTopUp(state, p, paid, at); err != nil {
+			return Outcome{}, err
+		}
+		out.Books = []int64{p.BookID}
+	case session.Status == "expired":
+		p.State, p.DueAt, p.Reason = PurchaseExpired, nil, "nobody paid in time"
+	case session.Status == "complete":
+		p.State, p.Reason = PurchaseProcessing, "the payment is on its way"
+		p.DueAt = askAgain(at, time.Hour)
+	default:
+		p.State = PurchaseOpen
+		p.DueAt = askAgain(at, time.Hour)
+	}
+	if err := state.Settle(at); err != nil {
+		return Outcome{}, err
+	}
+	if err := Save(ctx, tx, state); err != nil {
+		return Outcome{}, err
+	}
+	return out, storePurchase(ctx, tx, p)
+}
+
+func askAgain(at time.Time, after time.Duration) *time.Time {
+	t := at.Add(after)
+	return &t
+}
+
+func topUpKey(purchase string) string { return "topup:" + purchase }
+
+// postTopUp grants the credits of a paid purchase. Their months count from the payment.
+func postTopUp(state *State, p Purchase, paid, at time.Time) error {
+	if err := state.Settle(at); err != nil {
+		return err
+	}
+	var end *time.Time
+	if p.ExpiryMonths > 0 {
+		t := AddMonths(paid, p.ExpiryMonths)
+		end = &t
+	}
+	account, _ := state.Book.Account(ledger.Main)
+	_, err := state.Book.Grant(ledger.Request{Key: topUpKey(p.ID), Actor: p.CreatedBy, At: at, Memo: "pack " + p.Pack}, account, ledger.LotIn{
+		Source: ledger.Purchase, Origin: topUpKey(p.ID), EffectiveAt: paid, ExpiresAt: end, Payer: p.CustomerID,
+	}, p.Credits)
+	if err != nil {
+		return fmt.Errorf("posting purchase %s: %w", p.ID, err)
+	}
+	return nil
+}
+
+func storePurchase(ctx context.Context, tx pgx.Tx, p Purchase) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE purchases SET state = $2, reason = $3, session_id = $4, payment_intent_id = $5, customer_id = $6, amount = $7,
+			currency = $8, paid_at = $9, posted_at = $10, due_at = $11
+		WHERE id = $1`, p.ID, p.State, p.Reason, p.SessionID, p.PaymentIntentID, p.CustomerID, p.Amount, p.Currency, p.PaidAt,
+		p.PostedAt, p.DueAt)
+	if err != nil {
+		return fmt.Errorf("storing purchase %s: %w", p.ID, err)
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+package billing
+
+import (
+	"time"
+
+	"purser/ledger"
+)
+
+// State is a book with the subscriptions that live in it: all that decides what is due.
+//
+// Settle does, in memory, everything that has fallen due by an instant. A worker
+// settles and saves; a read settles and looks; so both see the same, whether or not a
+// worker ran.
+type State struct {
+	Book    *ledger.Book
+	Catalog *Catalog
+	Subs    []*Sub
+}
+
+// actor is who asked for what the rules themselves do.
+const actor = "purser"
+
+// CurrentPeriod is the period that the clock stands in: that of the team's
+// subscription, of the oldest one on a personal account, or else the calendar month.
+func (s *State) CurrentPeriod(at time.Time) (start, end time.Time, of *Sub) {
+	for _, sub := range s.Subs {
+		if p := sub.current(at); p != nil {
+			return p.Start, p.End, sub
+		}
+	}
+	start, end = CalendarMonth(at)
+	return start, end, nil
+}
+
+// Sub gives a subscription by its id.
+func (s *State) Sub(id string) *Sub {
+	for _, sub := range s.Subs {
+		if sub.Facts.ID == id {
+			return sub
+		}
+	}
+	return nil
+}

@@ -37,12 +37,15 @@ func openAt(t *testing.T, at time.Time) *world {
 			t.Error(err)
 		}
 	})
-	return &world{Server: s, t: t, api: sdk(s)}
+	w := &world{Server: s, t: t, api: sdk(t, s)}
+	t.Cleanup(w.checkEvents)
+	return w
 }
 
-func sdk(s *Server) *client.API {
+func sdk(t *testing.T, s *Server) *client.API {
 	backend := stripe.GetBackendWithConfig(stripe.APIBackend, &stripe.BackendConfig{
-		URL: stripe.String(s.URL()), MaxNetworkRetries: stripe.Int64(0), LeveledLogger: &stripe.LeveledLogger{Level: stripe.LevelNull},
+		HTTPClient: &http.Client{Transport: checkingTransport{t}, Timeout: 10 * time.Second},
+		URL:        stripe.String(s.URL()), MaxNetworkRetries: stripe.Int64(0), LeveledLogger: &stripe.LeveledLogger{Level: stripe.LevelNull},
 	})
 	return client.New(s.Key(), &stripe.Backends{API: backend})
 }

@@ -1,0 +1,195 @@
+package localstripe
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/lestrrat-go/jsval"
+	stripefiles "github.com/stripe/stripe-mock/embedded"
+	"github.com/stripe/stripe-mock/server"
+	"github.com/stripe/stripe-mock/spec"
+)
+
+// schemas are Stripe's own, of exactly our version: every request and every answer of every test is held
+// against them.
+type schemas struct {
+	spec       *spec.Spec
+	fixtures   *spec.Fixtures     // one true object of every kind
+	stub       *server.StubServer // refuses requests that Stripe would refuse
+	components *spec.ComponentsForValidation
+	mu         sync.Mutex
+	validators map[string]*jsval.JSVal
+}
+
+var loadSchemas = sync.OnceValues(func() (*schemas, error) {
+	loaded, err := server.LoadSpec(stripefiles.OpenAPISpec, "")
+	if err != nil {
+		return nil, err
+	}
+	fixtures, err := server.LoadFixtures(stripefiles.OpenAPIFixtures, "")
+	if err != nil {
+		return nil, err
+	}
+	stub, err := server.NewStubServer(fixtures, loaded, false, false)
+	if err != nil {
+		return nil, err
+	}
+	return &schemas{
+		spec: loaded, fixtures: fixtures, stub: stub, components: spec.GetComponentsForValidation(&loaded.Components), validators: map[string]*jsval.JSVal{},
+	}, nil
+})
+
+// checkingTransport stands between the SDK and the server.
+type checkingTransport struct {
+	t *testing.T
+}
+
+func (c checkingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	rules, err := loadSchemas()
+	if err != nil {
+		return nil, err
+	}
+	var sent []byte
+	if r.Body != nil {
+		if sent, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(sent))
+	}
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	got, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, err
+	}
+	answer.Body = io.NopCloser(bytes.NewReader(got))
+	if answer.StatusCode < 300 {
+		rules.checkRequest(c.t, r, sent)
+		rules.checkAnswer(c.t, r, got)
+	}
+	return answer, nil
+}
+
+func (s *schemas) checkRequest(t *testing.T, r *http.Request, sent []byte) {
+	twin := httptest.NewRequest(r.Method, r.URL.RequestURI(), bytes.NewReader(sent))
+	twin.Header = r.Header.Clone()
+	twin.Header.Set("Authorization", "Bearer sk_test_123")
+	recorder := httptest.NewRecorder()
+	s.stub.HandleRequest(recorder, twin)
+	if recorder.Code >= 400 {
+		t.Errorf("Stripe's schema refuses %s %s %s: %s", r.Method, r.URL.Path, sent, recorder.Body)
+	}
+}
+
+func (s *schemas) checkAnswer(t *testing.T, r *http.Request, got []byte) {
+	schema := s.answerSchema(r)
+	if schema == nil {
+		t.Errorf("Stripe has no %s %s", r.Method, r.URL.Path)
+		return
+	}
+	s.check(t, r.Method+" "+r.URL.Path, schema, got)
+}
+
+// check validates JSON against a schema; the schemas leave room for what they don't name.
+func (s *schemas) check(t *testing.T, what string, schema *spec.Schema, got []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := schema.Ref
+	if key == "" {
+		key = what
+	}
+	v, ok := s.validators[key]
+	if !ok {
+		var err error
+		if v, err = spec.GetValidatorForOpenAPI3Schema(schema, s.components); err != nil {
+			t.Errorf("%s: no validator: %v", what, err)
+			return
+		}
+		s.validators[key] = v
+	}
+	var decoded any
+	if err := json.Unmarshal(got, &decoded); err != nil {
+		t.Errorf("%s: %v", what, err)
+		return
+	}
+	if err := v.Validate(decoded); err != nil {
+		t.Errorf("%s: against Stripe's schema: %v\n%s", what, err, got)
+	}
+}
+
+var braces = regexp.MustCompile(`\{[^}]*\}`)
+
+func (s *schemas) answerSchema(r *http.Request) *spec.Schema {
+	best, bestLength := (*spec.Schema)(nil), -1
+	for path, verbs := range s.spec.Paths {
+		pattern := "^" + braces.ReplaceAllString(string(path), "[^/]+") + "$"
+		operation, ok := verbs[spec.HTTPVerb(strings.ToLower(r.Method))]
+		if !ok || !regexp.MustCompile(pattern).MatchString(r.URL.Path) {
+			continue
+		}
+		// The path with the longest fixed part is the one that is meant.
+		if length := len(braces.ReplaceAllString(string(path), "")); length > bestLength {
+			content := operation.Responses["200"].Content["application/json"]
+			best, bestLength = content.Schema, length
+		}
+	}
+	return best
+}
+
+// hasEvent looks a type up where Stripe enumerates them: in what an endpoint may listen to.
+func (s *schemas) hasEvent(kind string) bool {
+	body := s.spec.Paths["/v1/webhook_endpoints"]["post"].RequestBody.Content["application/x-www-form-urlencoded"].Schema
+	for _, known := range body.Properties["enabled_events"].Items.Enum {
+		if known == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// checkEvents holds the objects inside all events against the schemas.
+func (w *world) checkEvents() {
+	rules, err := loadSchemas()
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.events.order {
+		name, _ := e.object["object"].(string)
+		schema := &spec.Schema{Ref: "#/components/schemas/" + name}
+		if _, known := rules.spec.Components.Schemas[name]; !known {
+			w.t.Errorf("%s: Stripe has no object %s", e.kind, name)
+			continue
+		}
+		rules.check(w.t, e.kind, schema, encode(e.object))
+		rules.checkComplete(w.t, e.kind, e.object)
+		if !rules.hasEvent(e.kind) {
+			w.t.Errorf("Stripe has no event %s", e.kind)
+		}
+	}
+}
+
+// checkComplete asks for every field that Stripe's own example of the object has, also those that the
+// schema leaves optional.
+func (s *schemas) checkComplete(t *testing.T, what string, o obj) {
+	name, _ := o["object"].(string)
+	example, _ := s.fixtures.Resources[spec.ResourceID(name)].(map[string]any)
+	for field := range example {
+		_, has := o[field]
+		meteredQuantity := name == "subscription_item" && field == "quantity"
+		if !has && o["deleted"] == nil && !meteredQuantity && field != "refunds" {
+			t.Errorf("%s: the %s lacks %s", what, name, field)
+		}
+	}
+}

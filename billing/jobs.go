@@ -14,3 +14,43 @@ type EventArgs struct {
 
 // Kind names the job in the queue's table. It is stored, so it never changes.
 func (EventArgs) Kind() string { return "stripe_event" }
+
+// RefreshArgs asks for a subscription to be fetched and booked though no event tells of
+// it: the catalogue knows its price now, say.
+type RefreshArgs struct {
+	SubscriptionID string `json:"subscription_id"`
+}
+
+// Kind names the job in the queue's table. It is stored, so it never changes.
+func (RefreshArgs) Kind() string { return "refresh_subscription" }
+
+// SettleArgs asks for every book to be settled in which something is due: periods turn,
+// months of a paid year are granted, lots and holds end.
+type SettleArgs struct{}
+
+// Kind names the job in the queue's table. It is stored, so it never changes.
+func (SettleArgs) Kind() string { return "settle_due" }
+
+// EventSweepArgs asks for Stripe's event list to be read for what never reached us.
+type EventSweepArgs struct{}
+
+// Kind names the job in the queue's table. It is stored, so it never changes.
+func (EventSweepArgs) Kind() string { return "sweep_events" }
+
+// PurchaseSweepArgs asks for Stripe to be asked about purchases that nobody told of.
+type PurchaseSweepArgs struct{}
+
+// Kind names the job in the queue's table. It is stored, so it never changes.
+func (PurchaseSweepArgs) Kind() string { return "sweep_purchases" }
+
+// MappingSweepArgs asks for unmapped subscriptions to be looked at again.
+type MappingSweepArgs struct{}
+
+// Kind names the job in the queue's table. It is stored, so it never changes.
+func (MappingSweepArgs) Kind() string { return "sweep_unmapped" }
+
+// PartitionArgs asks for the inbox's coming months to be made.
+type PartitionArgs struct{}
+
+// Kind names the job in the queue's table. It is stored, so it never changes.
+func (PartitionArgs) Kind() string { return "make_partitions" }

@@ -215,3 +215,12 @@ func storePurchase(ctx context.Context, tx pgx.Tx, p Purchase) error {
 	}
 	return nil
 }
+
+// PurchaseLost ends a purchase that can't be paid any more.
+func PurchaseLost(ctx context.Context, tx pgx.Tx, id, reason string) error {
+	_, err := tx.Exec(ctx, `UPDATE purchases SET state = 'failed', reason = $2, due_at = NULL WHERE id = $1 AND state <> 'paid'`, id, reason)
+	if err != nil {
+		return fmt.Errorf("ending purchase %s: %w", id, err)
+	}
+	return nil
+}

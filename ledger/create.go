@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,4 +41,32 @@ func CreateReserved(ctx context.Context, tx pgx.Tx, id int64, kind Kind, at time
 func (b *Book) LotByID(id int64) (*Lot, bool) {
 	l, ok := b.lots[id]
 	return l, ok
+}
+
+// TryLock locks a book if nobody else has it, and reports whether it did.
+func TryLock(ctx context.Context, tx pgx.Tx, book int64) (bool, error) {
+	var id int64
+	err := tx.QueryRow(ctx, `SELECT id FROM books WHERE id = $1 FOR UPDATE SKIP LOCKED`, book).Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("locking book %d: %w", book, err)
+	}
+	return true, nil
+}
+
+// DueBooks gives books in which a hold or a lot has ended, the most overdue first.
+func DueBooks(ctx context.Context, q interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}, at time.Time, limit int) ([]int64, error) {
+	rows, err := q.Query(ctx, `SELECT id FROM books WHERE due_at <= $1 ORDER BY due_at LIMIT $2`, at, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing books in which something is due: %w", err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return nil, fmt.Errorf("listing books in which something is due: %w", err)
+	}
+	return ids, nil
 }

@@ -1,0 +1,186 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"purser/billing"
+	"purser/teams"
+)
+
+// booker fetches an object from Stripe and books what it says.
+type booker struct {
+	cfg   Config
+	stage func(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error
+}
+
+// fetchAndApply takes a ticket, fetches with no transaction open, and books in one
+// transaction, in which settle runs last.
+func (b *booker) fetchAndApply(ctx context.Context, target billing.Target, settle func(pgx.Tx, billing.Outcome) error) (billing.Outcome, error) {
+	ticket, err := billing.TakeTicket(ctx, b.cfg.Pool)
+	if err != nil {
+		return billing.Outcome{}, err
+	}
+	apply, err := b.fetch(ctx, target, ticket)
+	if errors.Is(err, billing.ErrStripeGone) {
+		gone := billing.Outcome{State: billing.EventIgnored, Reason: "Stripe has no such object (any more)"}
+		return gone, pgx.BeginFunc(ctx, b.cfg.Pool, func(tx pgx.Tx) error { return settle(tx, gone) })
+	}
+	if err != nil {
+		return billing.Outcome{}, fmt.Errorf("fetching %s: %w", target.ID, err)
+	}
+	b.cfg.Between("fetched")
+	var out billing.Outcome
+	err = pgx.BeginFunc(ctx, b.cfg.Pool, func(tx pgx.Tx) error {
+		if out, err = apply(tx); err != nil {
+			return err
+		}
+		if err := settle(tx, out); err != nil {
+			return err
+		}
+		b.cfg.Between("commit")
+		return nil
+	})
+	if err != nil {
+		return billing.Outcome{}, fmt.Errorf("booking %s: %w", target.ID, err)
+	}
+	b.cfg.Between("committed")
+	return out, nil
+}
+
+// fetch asks Stripe and gives back what is to be booked in a transaction.
+func (b *booker) fetch(ctx context.Context, target billing.Target, ticket int64) (func(pgx.Tx) (billing.Outcome, error), error) {
+	at := b.cfg.Now
+	switch target.Kind {
+	case billing.TargetSubscription, billing.TargetInvoice:
+		fetch := b.cfg.Stripe.FetchSubscription
+		if target.Kind == billing.TargetInvoice {
+			fetch = b.cfg.Stripe.FetchInvoice
+		}
+		fetched, err := fetch(ctx, target.ID)
+		if err != nil {
+			return nil, err
+		}
+		return func(tx pgx.Tx) (billing.Outcome, error) {
+			return b.applySubscription(ctx, tx, billing.ApplyIn{Fetched: fetched, Ticket: ticket, At: at()})
+		}, nil
+	case billing.TargetCheckout:
+		session, err := b.cfg.Stripe.FetchCheckoutSession(ctx, target.ID)
+		if err != nil {
+			return nil, err
+		}
+		return func(tx pgx.Tx) (billing.Outcome, error) {
+			return billing.ApplyCheckout(ctx, tx, b.cfg.Catalog, session, ticket, at())
+		}, nil
+	case billing.TargetCustomer:
+		customer, err := b.cfg.Stripe.FetchCustomer(ctx, target.ID)
+		if err != nil {
+			return nil, err
+		}
+		return func(tx pgx.Tx) (billing.Outcome, error) { return b.applyCustomer(ctx, tx, customer) }, nil
+	}
+	return nil, fmt.Errorf("no way to fetch %q", target.Kind)
+}
+
+// applySubscription finds out whose subscription it is and books it.
+func (b *booker) applySubscription(ctx context.Context, tx pgx.Tx, in billing.ApplyIn) (billing.Outcome, error) {
+	sub := in.Fetched.Subscription
+	if sub == nil {
+		return billing.Outcome{State: billing.EventIgnored, Reason: "not an invoice of a subscription"}, nil
+	}
+	owner, linked, err := b.owner(ctx, tx, in)
+	if errors.Is(err, billing.ErrCustomerUnknown) {
+		return billing.KeepUnmatched(ctx, tx, in)
+	}
+	if err != nil {
+		return billing.Outcome{}, err
+	}
+	in.Owner = owner
+	if in.Named, err = b.namedTeam(ctx, tx, in); err != nil {
+		return billing.Outcome{}, err
+	}
+	if in.Owned, err = teams.SlotsOf(ctx, tx, owner.UserID); err != nil {
+		return billing.Outcome{}, err
+	}
+	out, err := billing.Apply(ctx, tx, b.cfg.Catalog, in)
+	out.Reopen = append(out.Reopen, linked...)
+	return out, err
+}
+
+// owner finds the user who owns the customer, or links the one that the metadata of the
+// subscription or of the customer names (B14).
+func (b *booker) owner(ctx context.Context, tx pgx.Tx, in billing.ApplyIn) (billing.Owner, []billing.EventArgs, error) {
+	sub := in.Fetched.Subscription
+	owner, err := billing.CustomerOwner(ctx, tx, sub.CustomerID)
+	if !errors.Is(err, billing.ErrCustomerUnknown) {
+		return owner, nil, err
+	}
+	named := sub.Metadata[billing.MetadataUser]
+	if named == "" && in.Fetched.Customer != nil {
+		named = in.Fetched.Customer.Metadata[billing.MetadataUser]
+	}
+	if named == "" || sub.CustomerID == "" {
+		return billing.Owner{}, nil, err
+	}
+	linked, err := b.link(ctx, tx, sub.CustomerID, named)
+	if err != nil {
+		return billing.Owner{}, nil, err
+	}
+	owner, err = billing.CustomerOwner(ctx, tx, sub.CustomerID)
+	return owner, linked, err
+}
+
+// link makes a customer the user's whom Stripe's metadata names. An id that can't be a
+// user's leaves the customer unknown, and its events listed.
+func (b *booker) link(ctx context.Context, tx pgx.Tx, customerID, userID string) ([]billing.EventArgs, error) {
+	user, err := teams.EnsureUser(ctx, tx, userID, b.cfg.Now())
+	var bad *teams.FieldError
+	if errors.As(err, &bad) {
+		return nil, fmt.Errorf("customer %s names the user in metadata, who %w: %w", customerID, bad, billing.ErrCustomerUnknown)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return billing.LinkCustomer(ctx, tx, customerID, user.ID, user.BookID, "metadata", b.cfg.Now())
+}
+
+// namedTeam gives the team that the subscription's metadata names, which comes into
+// being at this mention. An id that can't be a team's names none.
+func (b *booker) namedTeam(ctx context.Context, tx pgx.Tx, in billing.ApplyIn) (*billing.Slot, error) {
+	name := in.Fetched.Subscription.Metadata[billing.MetadataTeam]
+	if name == "" || in.Fetched.Subscription.Status.Ended() {
+		return nil, nil
+	}
+	team, err := teams.EnsureTeam(ctx, tx, name, in.Owner.UserID, in.At)
+	var bad *teams.FieldError
+	if errors.As(err, &bad) {
+		b.cfg.Logger.WarnContext(ctx, "the metadata names a team that can't be", "subscription", in.Fetched.Subscription.ID, "rule", bad.Error())
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if team.OwnerID != in.Owner.UserID {
+		b.cfg.Logger.WarnContext(ctx, "the metadata names a team of another owner", "subscription", in.Fetched.Subscription.ID, "team", name)
+		return nil, nil
+	}
+	return &billing.Slot{TeamID: team.ID, BookID: team.BookID}, nil
+}
+
+func (b *booker) applyCustomer(ctx context.Context, tx pgx.Tx, customer billing.Customer) (billing.Outcome, error) {
+	if customer.Deleted {
+		return billing.Outcome{State: billing.EventDone}, billing.MarkCustomerDeleted(ctx, tx, customer.ID, b.cfg.Now())
+	}
+	named := customer.Metadata[billing.MetadataUser]
+	if named == "" {
+		return billing.Outcome{State: billing.EventIgnored, Reason: "the customer names no user"}, nil
+	}
+	reopened, err := b.link(ctx, tx, customer.ID, named)
+	if errors.Is(err, billing.ErrCustomerTaken) || errors.Is(err, billing.ErrCustomerUnknown) {
+		return billing.Outcome{State: billing.EventIgnored, Reason: err.Error()}, nil
+	}
+	return billing.Outcome{State: billing.EventDone, Reopen: reopened}, err
+}

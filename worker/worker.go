@@ -1,0 +1,157 @@
+// Package worker answers what is to be done when an event arrives or a moment comes:
+// it fetches from Stripe, and then books.
+//
+// Events are wake-up calls. A job takes a ticket, fetches the object as it is now with
+// no transaction open, and then books it in one transaction that also settles the event
+// and completes the job: either all of it happened or none. Sweeps tick often and ask
+// the database what is due, so that a tick that was missed costs nothing.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"purser/billing"
+)
+
+// The queues. Sweeps have their own, so that a flood of events doesn't hold the clock up.
+const (
+	queueEvents = "stripe"
+	queueSweeps = "sweeps"
+)
+
+// eventAttempts is how often an event's job is tried before the event is set aside:
+// with the waits of retryAfter, for about half a day.
+const eventAttempts = 20
+
+// Config is what a worker needs.
+type Config struct {
+	Pool    *pgxpool.Pool
+	Catalog *billing.Catalog
+	Stripe  billing.Stripe
+	Now     func() time.Time // purser's clock; River keeps the real one
+	Logger  *slog.Logger
+
+	Schedules    Schedules
+	EventWorkers int           // jobs for events at once; 0: 20
+	RescueAfter  time.Duration // a job of a dead process is tried again after that; 0: 5 min
+	// Between is called between the fetch and the transaction, in tests that kill the
+	// process there.
+	Between func(point string)
+}
+
+// Worker runs the jobs.
+type Worker struct {
+	cfg    Config
+	client *river.Client[pgx.Tx]
+	book   *booker
+}
+
+// New builds a worker that has not started yet. A schedule that can't be parsed is an
+// error here, at start.
+func New(cfg Config) (*Worker, error) {
+	cfg = cfg.withDefaults()
+	w := &Worker{cfg: cfg, book: &booker{cfg: cfg}}
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &eventWorker{w: w})
+	river.AddWorker(workers, &refreshWorker{w: w})
+	periodic, err := w.addSweeps(workers)
+	if err != nil {
+		return nil, err
+	}
+	w.client, err = river.NewClient(riverpgxv5.New(cfg.Pool), &river.Config{
+		Logger:  cfg.Logger,
+		Workers: workers,
+		Queues: map[string]river.QueueConfig{
+			queueEvents: {MaxWorkers: cfg.EventWorkers, FetchCooldown: 20 * time.Millisecond},
+			queueSweeps: {MaxWorkers: 4, FetchCooldown: 100 * time.Millisecond},
+		},
+		PeriodicJobs:                periodic,
+		JobTimeout:                  time.Minute,
+		RescueStuckJobsAfter:        cfg.RescueAfter,
+		SoftStopTimeout:             20 * time.Second,
+		CompletedJobRetentionPeriod: 24 * time.Hour,
+		FetchOnlyKnownKinds:         true,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("preparing the job queue: %w", err)
+	}
+	w.book.stage = func(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error {
+		return stage(ctx, w.client, tx, args)
+	}
+	return w, nil
+}
+
+func (cfg Config) withDefaults() Config {
+	if cfg.EventWorkers == 0 {
+		cfg.EventWorkers = 20
+	}
+	if cfg.RescueAfter == 0 {
+		cfg.RescueAfter = 5 * time.Minute
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Between == nil {
+		cfg.Between = func(string) {}
+	}
+	return cfg
+}
+
+// Start begins to work. It returns at once; Stop ends it.
+func (w *Worker) Start(ctx context.Context) error {
+	if err := w.client.Start(ctx); err != nil {
+		return fmt.Errorf("starting the job queue: %w", err)
+	}
+	return nil
+}
+
+// Stop takes no more jobs and waits for those that run; what hasn't ended in time goes
+// back to the queue.
+func (w *Worker) Stop(ctx context.Context) error {
+	if err := w.client.Stop(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("stopping the job queue: %w", err)
+	}
+	return nil
+}
+
+// Stager gives the function that stages jobs for events in a transaction, for processes
+// that insert and never work.
+func Stager(pool *pgxpool.Pool, logger *slog.Logger) (func(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error, error) {
+	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: logger})
+	if err != nil {
+		return nil, fmt.Errorf("preparing the job queue: %w", err)
+	}
+	return func(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error {
+		return stage(ctx, client, tx, args)
+	}, nil
+}
+
+// stage inserts one job an event. They are not unique: River's uniqueness covers running
+// jobs, so an event that arrives while its like is worked would be lost.
+func stage(ctx context.Context, client *river.Client[pgx.Tx], tx pgx.Tx, args []billing.EventArgs) error {
+	if len(args) == 0 {
+		return nil
+	}
+	many := make([]river.InsertManyParams, len(args))
+	for i, a := range args {
+		many[i] = river.InsertManyParams{Args: a, InsertOpts: &river.InsertOpts{Queue: queueEvents, MaxAttempts: eventAttempts}}
+	}
+	if _, err := client.InsertManyFastTx(ctx, tx, many); err != nil {
+		return fmt.Errorf("staging jobs: %w", err)
+	}
+	return nil
+}
+
+// retryAfter doubles the wait with every attempt, up to an hour.
+func retryAfter(attempt int) time.Duration {
+	return min(time.Second<<min(attempt, 20), time.Hour)
+}

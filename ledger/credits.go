@@ -21,6 +21,7 @@ var (
 	ErrHoldNotFound    = errors.New("hold not found")
 	ErrLotNotFound     = errors.New("lot not found")
 	ErrAccountNotFound = errors.New("account not found")
+	ErrAccountClosed   = errors.New("the allocation is closed")
 	ErrKeyMissing      = errors.New("idempotency key is missing")
 	ErrKeyReserved     = errors.New("idempotency key is one that the ledger keeps for itself")
 	ErrActorMissing    = errors.New("it isn't said who asks")

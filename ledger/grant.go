@@ -14,7 +14,7 @@ func (b *Book) Grant(r Request, account *Account, in LotIn, credits int64) (*Ent
 	if err := checkCredits(credits); err != nil {
 		return nil, err
 	}
-	if err := b.checkAccounts(account); err != nil {
+	if err := b.checkOpen(account); err != nil {
 		return nil, err
 	}
 	in, err := in.rounded()
@@ -41,6 +41,17 @@ func (b *Book) checkAccounts(accounts ...*Account) error {
 		if own, ok := b.Account(a.ID); !ok || own != a {
 			return ErrAccountNotFound
 		}
+	}
+	return nil
+}
+
+// checkOpen refuses an allocation that is closed, too: nothing new may go there.
+func (b *Book) checkOpen(a *Account) error {
+	if err := b.checkAccounts(a); err != nil {
+		return err
+	}
+	if a.Closed {
+		return ErrAccountClosed
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func (l *loader) queueEntries() {
 		l.keyBooks, l.keys, l.undoBooks, l.undoIDs,
 	).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
-			e, err := scanEntry(rows)
+			e, err := scanWholeEntry(rows)
 			if err != nil {
 				return fmt.Errorf("reading an entry: %w", err)
 			}
@@ -55,24 +55,37 @@ func (l *loader) queueEntries() {
 	})
 }
 
-func scanEntry(rows pgx.Rows) (*Entry, error) {
-	var e Entry
-	var peerBook, peerSequence *int64
+// scanWholeEntry reads an entry with its postings and what a hold drew.
+func scanWholeEntry(rows pgx.Rows) (*Entry, error) {
 	var lots, credits, heldLots, heldCredits []int64
 	var froms, tos, heldAccounts []int32
-	if err := rows.Scan(&e.Book, &e.Sequence, &e.Kind, &e.Key, &e.Hash, &e.Actor, &e.At, &e.CreatedAt, &e.Credits,
-		&e.Holder, &e.Memo, &e.Reference, &e.Metadata, &e.Undoes, &peerBook, &peerSequence, &e.Lot, &e.EndsAt,
-		&lots, &froms, &tos, &credits, &heldLots, &heldAccounts, &heldCredits); err != nil {
+	e, err := scanEntry(rows, &lots, &froms, &tos, &credits, &heldLots, &heldAccounts, &heldCredits)
+	if err != nil {
 		return nil, err
-	}
-	if peerBook != nil {
-		e.Peer = &EntryRef{Book: *peerBook, Sequence: *peerSequence}
 	}
 	for i, lot := range lots {
 		e.Postings = append(e.Postings, Posting{Lot: lot, From: froms[i], To: tos[i], Credits: credits[i]})
 	}
 	for i, lot := range heldLots {
 		e.held = append(e.held, Drawn{Lot: lot, Account: heldAccounts[i], Credits: heldCredits[i]})
+	}
+	return e, nil
+}
+
+// scanEntry reads the columns of an entry, in the order in which every query here names
+// them, and then the rest.
+func scanEntry(row pgx.CollectableRow, rest ...any) (*Entry, error) {
+	var e Entry
+	var peerBook, peerSequence *int64
+	into := []any{
+		&e.Book, &e.Sequence, &e.Kind, &e.Key, &e.Hash, &e.Actor, &e.At, &e.CreatedAt, &e.Credits, &e.Holder, &e.Memo,
+		&e.Reference, &e.Metadata, &e.Undoes, &peerBook, &peerSequence, &e.Lot, &e.EndsAt,
+	}
+	if err := row.Scan(append(into, rest...)...); err != nil {
+		return nil, err
+	}
+	if peerBook != nil {
+		e.Peer = &EntryRef{Book: *peerBook, Sequence: *peerSequence}
 	}
 	return &e, nil
 }

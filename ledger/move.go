@@ -17,7 +17,10 @@ func (b *Book) Move(r Request, in MoveIn) (*Entry, error) {
 	if err := checkCredits(in.Credits); err != nil {
 		return nil, err
 	}
-	if err := b.checkAccounts(in.From, in.To); err != nil {
+	if err := b.checkAccounts(in.From); err != nil {
+		return nil, err
+	}
+	if err := b.checkOpen(in.To); err != nil {
 		return nil, err
 	}
 	if in.From == in.To {
@@ -70,7 +73,7 @@ func Carry(from, to *Book, r Request, in CarryIn) (out, into *Entry, err error) 
 	if from.ID == to.ID {
 		return nil, nil, ErrSameAccount
 	}
-	if err := to.checkAccounts(in.To); err != nil {
+	if err := to.checkOpen(in.To); err != nil {
 		return nil, nil, err
 	}
 	left := (*Portion).Free

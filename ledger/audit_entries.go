@@ -1,0 +1,143 @@
+package ledger
+
+// auditEntries looks at every entry beside its postings: the amount it names is what it
+// moved in the way of its kind, and it moved nothing in another way. What enters the
+// main account may go on to the debt (7 to 5), what returns to a closed allocation on to
+// the main account (8… to 7).
+const auditEntries = `
+	SELECT e.book_id, 'entry ' || e.sequence, c.what, c.want, c.got
+	FROM (
+		SELECT e.book_id, e.sequence, e.kind, e.key, e.credits, e.undoes, e.peer_book_id, e.peer_sequence,
+		       length(e.request_hash) AS hash_length,
+		       CASE e.kind WHEN 'expiry' THEN 'ledger:expiry:' || min(p.lot_id) || ':' || e.sequence
+		                   WHEN 'hold_expiry' THEN 'ledger:hold_expiry:' || e.undoes || ':' || e.sequence
+		                   ELSE 'ledger:peer:' || e.peer_book_id || ':' || e.peer_sequence END AS own_key,
+		       COALESCE(sum(p.credits) FILTER (WHERE p.is_of_kind), 0) AS moved,
+		       COALESCE(sum(p.credits) FILTER (WHERE p.from_account = 6), 0) AS from_clearing,
+		       count(*) FILTER (WHERE NOT p.is_of_kind AND NOT p.is_rest) AS strange
+		FROM entries e
+		LEFT JOIN LATERAL (
+			SELECT p.*, CASE e.kind
+				WHEN 'grant' THEN from_account = 1 AND to_account >= 7
+				WHEN 'take_back' THEN from_account >= 7 AND to_account = 1
+				WHEN 'spend' THEN from_account >= 7 AND to_account = 2
+				WHEN 'capture' THEN from_account >= 7 AND to_account = 2
+				WHEN 'reversal' THEN from_account = 2 AND to_account >= 7
+				WHEN 'allocation' THEN from_account >= 7 AND to_account > 7
+				WHEN 'reclaim' THEN from_account > 7 AND to_account >= 7
+				WHEN 'transfer' THEN from_account >= 7 AND to_account >= 7
+				WHEN 'contribution' THEN from_account >= 7 AND to_account = 6
+				WHEN 'assignment' THEN from_account >= 7 AND to_account = 6
+				WHEN 'contribution_in' THEN from_account = 6 AND to_account >= 7
+				WHEN 'assignment_in' THEN from_account = 6 AND to_account >= 7
+				WHEN 'rollover' THEN from_account >= 7 AND to_account = 6
+				WHEN 'expiry' THEN from_account >= 7 AND to_account = 3
+				WHEN 'clawback' THEN (from_account >= 7 OR from_account = 5) AND to_account = 4
+				WHEN 'clawback_undone' THEN from_account = 4 AND (to_account >= 7 OR to_account = 5)
+				WHEN 'debt' THEN from_account = 6 AND to_account = 5
+				WHEN 'debt_in' THEN from_account = 5 AND to_account = 6
+				ELSE false END AS is_of_kind,
+				(from_account = 7 AND to_account = 5 AND e.kind IN ('grant', 'capture', 'release', 'hold_expiry', 'reversal', 'reclaim',
+				     'transfer', 'contribution_in', 'assignment_in', 'clawback_undone'))
+				OR (from_account > 7 AND to_account = 7 AND e.kind IN ('capture', 'release', 'hold_expiry', 'reversal', 'clawback_undone'))
+				OR (from_account = 6 AND to_account >= 7 AND e.kind = 'rollover') AS is_rest
+			FROM postings p WHERE p.book_id = e.book_id AND p.entry = e.sequence
+		) p ON true
+		WHERE e.book_id BETWEEN $1 AND $2
+		GROUP BY e.book_id, e.sequence
+	) e
+	CROSS JOIN LATERAL (VALUES
+		('an entry moves what it says, in the way of its kind', e.credits::text, e.moved::text,
+		 e.kind NOT IN ('hold', 'release', 'hold_expiry', 'spend_elsewhere') AND e.moved <> e.credits),
+		('an entry moves nothing in the way of another kind', '0 such postings', e.strange::text, e.strange > 0),
+		('a rollover leaves the clearing account as it was', e.credits::text, e.from_clearing::text,
+		 e.kind = 'rollover' AND e.from_clearing <> e.credits),
+		('an entry keeps the hash of its request', 'a hash', 'none', e.hash_length = 0),
+		('an entry undoes another if its kind does so', (NOT e.undoes IS NULL)::text, (e.undoes IS NULL)::text,
+		 (e.undoes IS NOT NULL) <> (e.kind IN ('capture', 'release', 'hold_expiry', 'reversal', 'clawback_undone'))),
+		('a key of the ledger''s own says what its entry is', COALESCE(e.own_key, 'a key that the caller chose'), e.key,
+		 (starts_with(e.key, 'ledger:') OR e.kind IN ('hold_expiry', 'contribution_in', 'assignment_in', 'debt_in'))
+		 AND e.key IS DISTINCT FROM e.own_key)
+	) AS c (what, want, got, is_wrong)
+	WHERE c.is_wrong`
+
+// auditKeys looks for a key that answers for two entries.
+const auditKeys = `
+	SELECT book_id, 'key ' || key, 'a key has one entry', '1', count(*)::text
+	FROM entries WHERE book_id BETWEEN $1 AND $2
+	GROUP BY book_id, key HAVING count(*) > 1`
+
+// auditSettled looks at what each settling and each undoing entry points at.
+const auditSettled = `
+	SELECT e.book_id, 'entry ' || e.sequence, 'an entry undoes one that its kind can undo',
+	       CASE e.kind WHEN 'reversal' THEN 'spend or capture' WHEN 'clawback_undone' THEN 'clawback' ELSE 'hold' END,
+	       COALESCE(u.kind, 'none')
+	FROM entries e LEFT JOIN entries u ON u.book_id = e.book_id AND u.sequence = e.undoes
+	WHERE e.book_id BETWEEN $1 AND $2 AND e.undoes IS NOT NULL
+	  AND NOT COALESCE(CASE e.kind WHEN 'reversal' THEN u.kind IN ('spend', 'capture')
+	                               WHEN 'clawback_undone' THEN u.kind = 'clawback'
+	                               ELSE u.kind = 'hold' END AND u.sequence < e.sequence, false)`
+
+// auditUndone compares what was given back of a spend, a capture or a clawback with
+// what it took: of each lot and account no more, and no more in all.
+const auditUndone = `
+	WITH undoing AS MATERIALIZED (
+		SELECT e.book_id, e.undoes, p.lot_id, p.to_account AS account_id, sum(p.credits) AS credits
+		FROM entries e
+		JOIN postings p ON p.book_id = e.book_id AND p.entry = e.sequence AND p.from_account IN (2, 4)
+		WHERE e.book_id BETWEEN $1 AND $2 AND e.undoes IS NOT NULL AND e.kind IN ('reversal', 'clawback_undone')
+		GROUP BY 1, 2, 3, 4
+	)
+	SELECT u.book_id, 'entry ' || u.undoes, 'no more is given back than was taken', 'at most ' || e.credits, sum(u.credits)::text
+	FROM undoing u JOIN entries e ON e.book_id = u.book_id AND e.sequence = u.undoes
+	GROUP BY u.book_id, u.undoes, e.credits HAVING sum(u.credits) > e.credits
+	UNION ALL
+	SELECT u.book_id, 'entry ' || u.undoes, 'what is given back goes where it was taken', 
+	       'at most ' || t.credits || ' of lot ' || u.lot_id || ' to account ' || u.account_id, u.credits::text
+	FROM undoing u
+	JOIN entries e ON e.book_id = u.book_id AND e.sequence = u.undoes AND e.kind IN ('spend', 'capture')
+	CROSS JOIN LATERAL (
+		SELECT COALESCE(sum(p.credits), 0) AS credits FROM postings p
+		WHERE p.book_id = u.book_id AND p.entry = u.undoes AND p.lot_id = u.lot_id AND p.from_account = u.account_id
+		  AND p.to_account = 2) t
+	WHERE u.credits > t.credits`
+
+// auditPeers pairs the halves of what went from book to book. They may lie in books far
+// apart, so each is looked up by its key.
+const auditPeers = `
+	SELECT e.book_id, 'entry ' || e.sequence, 'both halves of a move are there and point at each other',
+	       COALESCE(e.kind || ' of ' || e.credits || ' with entry ' || e.peer_sequence || ' of book ' || e.peer_book_id, 'two halves'),
+	       COALESCE(p.kind || ' of ' || p.credits || ' with entry ' || p.peer_sequence || ' of book ' || p.peer_book_id, 'none')
+	FROM entries e
+	LEFT JOIN LATERAL (
+		SELECT kind, credits, at, peer_book_id, peer_sequence
+		FROM entries WHERE book_id = e.peer_book_id AND sequence = e.peer_sequence LIMIT 1) p ON true
+	WHERE e.book_id BETWEEN $1 AND $2
+	  AND (e.peer_book_id IS NOT NULL OR e.kind IN ('contribution', 'contribution_in', 'assignment', 'assignment_in', 'debt', 'debt_in',
+	                                                'spend_elsewhere'))
+	  AND NOT COALESCE(
+		p.peer_book_id = e.book_id AND p.peer_sequence = e.sequence AND p.credits = e.credits AND p.at = e.at
+		AND e.peer_book_id <> e.book_id
+		AND CASE e.kind WHEN 'contribution' THEN p.kind = 'contribution_in' WHEN 'contribution_in' THEN p.kind = 'contribution'
+		                WHEN 'assignment' THEN p.kind = 'assignment_in' WHEN 'assignment_in' THEN p.kind = 'assignment'
+		                WHEN 'debt' THEN p.kind = 'debt_in' WHEN 'debt_in' THEN p.kind = 'debt'
+		                WHEN 'spend_elsewhere' THEN p.kind NOT IN ('spend_elsewhere', 'contribution', 'assignment', 'debt')
+		                ELSE p.kind = 'spend_elsewhere' END, false)`
+
+// auditPeerLots compares the lots that arrived with those they came from: what leaves
+// one clearing account must be what enters the other, lot by lot.
+const auditPeerLots = `
+	SELECT e.book_id, 'entry ' || e.sequence, 'what arrives is what left, lot by lot',
+	       COALESCE(there.lots, 'nothing'), COALESCE(here.lots, 'nothing')
+	FROM entries e
+	CROSS JOIN LATERAL (
+		SELECT string_agg(lot || ':' || credits, ' ' ORDER BY lot) AS lots
+		FROM (SELECT l.parent_lot_id AS lot, sum(p.credits) AS credits
+		      FROM postings p JOIN lots l ON l.book_id = p.book_id AND l.id = p.lot_id AND l.parent_book_id = e.peer_book_id
+		      WHERE p.book_id = e.book_id AND p.entry = e.sequence AND p.from_account = 6 GROUP BY 1) s) here
+	CROSS JOIN LATERAL (
+		SELECT string_agg(lot || ':' || credits, ' ' ORDER BY lot) AS lots
+		FROM (SELECT lot_id AS lot, sum(credits) AS credits
+		      FROM postings WHERE book_id = e.peer_book_id AND entry = e.peer_sequence AND to_account = 6 GROUP BY 1) s) there
+	WHERE e.book_id BETWEEN $1 AND $2 AND e.kind IN ('contribution_in', 'assignment_in')
+	  AND e.peer_book_id IS NOT NULL AND here.lots IS DISTINCT FROM there.lots`

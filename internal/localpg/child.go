@@ -33,7 +33,7 @@ type leash func(*exec.Cmd) (release func(), err error)
 // launch starts a process and returns at once.
 func launch(as account, log *slog.Logger, tie leash, name string, arguments ...string) (*child, error) {
 	c := &child{tail: &tail{log: log}, ended: make(chan struct{})}
-	c.command = exec.Command(name, arguments...)
+	c.command = exec.Command(name, arguments...) //nolint:noctx // it outlives the context of its start; the leash ends it
 	c.command.Dir = "/"
 	c.command.Env = environment()
 	c.command.Stdout, c.command.Stderr = c.tail, c.tail

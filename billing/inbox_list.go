@@ -31,7 +31,7 @@ type EventFilter struct {
 	Since    time.Time     // received at or after
 	Until    time.Time     // received before
 	After    EventPosition // where the page before ended
-	Limit    int           // at most 1,000; 0 means 100
+	Limit    int           // at most 1,000; 0 means 100, or 1,000 where events are reopened
 }
 
 // EventPosition is a place in the list of events, newest first.
@@ -94,16 +94,19 @@ func UnmatchedEventsOf(ctx context.Context, tx pgx.Tx, customerID string) ([]Eve
 // a new ticket, so that no fetch made before counts for it: a replay asks Stripe
 // anew.
 //
-// A filter that names neither ids nor states takes settled events only. Without
-// States: received, whatever is taken leaves the filter's States, so a caller
-// with more than one page asks again until none comes. A filter that chooses
-// nothing out is ErrEventFilterEmpty.
+// A filter that names neither ids nor states takes settled events only. At most
+// 1,000 are taken; since they leave the settled states, a caller who may have
+// more asks again until none comes. A filter that chooses nothing out is
+// ErrEventFilterEmpty.
 func ReopenEvents(ctx context.Context, tx pgx.Tx, f EventFilter) ([]EventArgs, error) {
 	if f.open() {
 		return nil, fmt.Errorf("reopening events: %w", ErrEventFilterEmpty)
 	}
 	if len(f.IDs) == 0 && len(f.States) == 0 {
 		f.States = []EventState{EventDone, EventIgnored, EventUnmatched, EventUnmapped, EventFailed}
+	}
+	if f.Limit <= 0 {
+		f.Limit = eventsMax
 	}
 	// Locked in one order, so that two replays at once can't wait for each other.
 	rows, err := tx.Query(ctx, `

@@ -265,3 +265,18 @@ func TestReceiverTakesRotatedSecrets(t *testing.T) {
 		})
 	}
 }
+
+// BenchmarkDelivery is a whole delivery of a new event into a real database.
+func BenchmarkDelivery(b *testing.B) {
+	bundle := setup(b)
+	var n atomic.Int64
+	b.SetParallelism(8)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			body := event(fmt.Sprintf("evt_%d", n.Add(1)))
+			if a := bundle.deliver(b, body); a.Outcome != "recorded" {
+				b.Error(a.Raw)
+			}
+		}
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -124,6 +125,55 @@ func broken(r *http.Request) *http.Request {
 	return r
 }
 
+// TestReceiverOverARealConnection holds what a recorder can't show: the limit and
+// a hang-up as a server sees them.
+func TestReceiverOverARealConnection(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	server := httptest.NewServer(b.handler)
+	t.Cleanup(server.Close)
+	post := func(body io.Reader, header string) int {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Stripe-Signature", header)
+		response, err := server.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		return response.StatusCode
+	}
+	fits, large := padded("evt_1", webhooks.BodyMax), padded("evt_2", webhooks.BodyMax+1)
+	if got := post(io.MultiReader(strings.NewReader(fits)), signature(fits, secret, noon)); got != http.StatusOK {
+		t.Errorf("E1: 1 MiB in chunks got %d", got)
+	}
+	if got := post(io.MultiReader(strings.NewReader(large)), signature(large, secret, noon)); got != http.StatusRequestEntityTooLarge {
+		t.Errorf("E1: a byte more in chunks got %d", got)
+	}
+	b.wantCounts(t, 1, 1)
+
+	connection, err := net.Dial("tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := event("evt_3")
+	fmt.Fprintf(connection, "POST / HTTP/1.1\r\nHost: x\r\nStripe-Signature: %s\r\nContent-Length: %d\r\n\r\n%s",
+		signature(body[:100], secret, noon), len(body), body[:100])
+	connection.Close()
+	deadline := time.After(10 * time.Second)
+	for seen := ""; !strings.Contains(seen, "body_unreadable"); seen += b.log.take() {
+		select {
+		case <-deadline:
+			t.Fatal("the hang-up was never noticed")
+		case <-time.After(time.Millisecond):
+		}
+	}
+	b.wantCounts(t, 1, 1)
+}
+
 func method(r *http.Request, name string) *http.Request {
 	r.Method = name
 	return r
@@ -194,6 +244,28 @@ func TestReceiverWhileTheDatabaseIsAway(t *testing.T) {
 		b.wantCounts(t, 1, 1)
 	})
 
+	t.Run("E1_AConnectionThatBreaksIs503AndTheNextDeliveryIsRecorded", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t)
+		tx, err := b.pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tx.Exec(t.Context(), `LOCK TABLE event_ids`); err != nil {
+			t.Fatal(err)
+		}
+		answered := make(chan answer, 1)
+		go func() { answered <- b.deliver(t, event("evt_1")) }()
+		b.breakWhoeverWaits(t)
+		wantUnavailable(t, <-answered)
+		if err := tx.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		b.wantCounts(t, 0, 0)
+		b.deliver(t, event("evt_1")).want(t, http.StatusOK, "recorded")
+		b.wantCounts(t, 1, 1)
+	})
+
 	t.Run("E1_WithoutTheJobThereIsNoEventEither", func(t *testing.T) {
 		t.Parallel()
 		fails := true
@@ -212,6 +284,30 @@ func TestReceiverWhileTheDatabaseIsAway(t *testing.T) {
 		b.deliver(t, event("evt_1")).want(t, http.StatusOK, "recorded")
 		b.wantCounts(t, 1, 1)
 	})
+}
+
+// breakWhoeverWaits ends the connection that waits for a lock, as soon as one does.
+func (b *bundle) breakWhoeverWaits(t *testing.T) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	for {
+		var broken bool
+		err := b.pool.QueryRow(t.Context(), `
+			SELECT coalesce(bool_or(pg_terminate_backend(pid)), false)
+			FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&broken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if broken {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatal("nobody came to wait for the lock")
+		case <-time.After(time.Millisecond):
+		}
+	}
 }
 
 func withoutTimeout(c webhooks.Config) webhooks.Config {

@@ -66,7 +66,8 @@ type receiver struct {
 
 // New returns the handler for POST /webhooks/stripe. It answers JSON: 200 with an
 // outcome, or a problem (RFC 9457) with a stable code. It may be called by any
-// number of requests at once.
+// number of requests at once. How long a sender may take over its body is the
+// server's ReadTimeout to say.
 func New(c Config) http.Handler {
 	r := &receiver{
 		livemode: c.Livemode,

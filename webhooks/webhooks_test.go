@@ -41,7 +41,7 @@ type bundle struct {
 	log     *lines
 }
 
-func setup(t *testing.T, changes ...func(*webhooks.Config)) *bundle {
+func setup(t testing.TB, changes ...func(*webhooks.Config)) *bundle {
 	t.Helper()
 	pool := pgtest.Pool(t)
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{})
@@ -131,7 +131,7 @@ type answer struct {
 	Raw     string      `json:"-"`
 }
 
-func (b *bundle) send(t *testing.T, r *http.Request) answer {
+func (b *bundle) send(t testing.TB, r *http.Request) answer {
 	t.Helper()
 	w := httptest.NewRecorder()
 	b.handler.ServeHTTP(w, r)
@@ -142,7 +142,7 @@ func (b *bundle) send(t *testing.T, r *http.Request) answer {
 	return a
 }
 
-func (b *bundle) deliver(t *testing.T, body string) answer {
+func (b *bundle) deliver(t testing.TB, body string) answer {
 	t.Helper()
 	return b.send(t, request(body, signature(body, secret, noon)))
 }

@@ -15,6 +15,9 @@ import (
 // are passed on as they came.
 type answer struct{ stripe.APIResource }
 
+// UnmarshalJSON leaves the decoding to us.
+func (*answer) UnmarshalJSON([]byte) error { return nil }
+
 // call makes one call. An empty key leaves a write to a key of stripe-go's making, which makes the
 // attempts of this one call safe but not a second call.
 func (c *Client) call(ctx context.Context, method, path string, values *form.Values, key string) ([]byte, error) {
@@ -53,7 +56,9 @@ func post[T any](ctx context.Context, c *Client, path string, params any, key st
 
 func encode(params any) *form.Values {
 	values := &form.Values{}
-	form.AppendTo(values, params)
+	if params != nil {
+		form.AppendTo(values, params)
+	}
 	return values
 }
 

@@ -58,11 +58,12 @@ func (c *Client) explain(err error) error {
 	if errors.As(err, &refused) {
 		return c.refusal(refused)
 	}
-	// The URL in front of the error holds the query.
 	var failed *url.Error
-	if errors.As(err, &failed) {
-		err = failed.Err
+	if !errors.As(err, &failed) {
+		// stripe-go couldn't read the answer, and says so by quoting it.
+		return fmt.Errorf("%w: %w", billing.ErrStripeUnavailable, errUnreadable)
 	}
+	err = failed.Err // without the URL in front of it, which holds the query
 	switch {
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("calling Stripe: %w", err)

@@ -25,7 +25,7 @@ const (
 
 var (
 	errRedirected = errors.New("Stripe's address redirects elsewhere")
-	errUnreadable = errors.New("the answer isn't JSON, so it isn't Stripe's")
+	errUnreadable = errors.New("the answer can't be read, so it isn't Stripe's")
 	errTooLarge   = errors.New("the answer is larger than any of Stripe's")
 )
 

@@ -1,0 +1,77 @@
+package stripeapi
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/stripe/stripe-go/v76"
+
+	"purser/billing"
+)
+
+// FetchInvoice implements billing.Stripe. It is one call, and one more for an invoice of more lines or a
+// subscription of more items than Stripe embeds.
+func (c *Client) FetchInvoice(ctx context.Context, id string) (billing.Fetched, error) {
+	params := &stripe.InvoiceParams{}
+	params.AddExpand("subscription")
+	params.AddExpand("customer")
+	invoice, err := get[stripe.Invoice](ctx, c, "/v1/invoices/%s", id, params)
+	if err != nil {
+		return billing.Fetched{}, fmt.Errorf("fetching invoice %s: %w", id, err)
+	}
+	if invoice.Deleted {
+		// A deleted draft leaves its id behind and nothing else.
+		return billing.Fetched{}, fmt.Errorf("fetching invoice %s: %w", id, billing.ErrStripeGone)
+	}
+	fetched, err := c.gather(ctx, invoice.Subscription, invoice, invoice.Customer)
+	if err != nil {
+		return billing.Fetched{}, fmt.Errorf("fetching invoice %s: %w", id, err)
+	}
+	return fetched, nil
+}
+
+// wholeInvoice lists the lines where more exist than were embedded.
+func (c *Client) wholeInvoice(ctx context.Context, from *stripe.Invoice) (billing.Invoice, error) {
+	var lines []*stripe.InvoiceLineItem
+	if from.Lines != nil {
+		lines = from.Lines.Data
+		if from.Lines.HasMore {
+			path := stripe.FormatURLPath("/v1/invoices/%s/lines", from.ID)
+			all, err := listAll[stripe.InvoiceLineItem](ctx, c, path, nil)
+			if err != nil {
+				return billing.Invoice{}, fmt.Errorf("listing the lines of %s: %w", from.ID, err)
+			}
+			lines = all
+		}
+	}
+	return toInvoice(from, lines), nil
+}
+
+func toInvoice(from *stripe.Invoice, lines []*stripe.InvoiceLineItem) billing.Invoice {
+	i := billing.Invoice{
+		ID:             from.ID,
+		SubscriptionID: subscriptionID(from.Subscription),
+		CustomerID:     customerID(from.Customer),
+		Status:         string(from.Status),
+		BillingReason:  string(from.BillingReason),
+		CreatedAt:      instant(from.Created),
+	}
+	if from.StatusTransitions != nil {
+		i.PaidAt = maybeInstant(from.StatusTransitions.PaidAt)
+	}
+	for _, line := range lines {
+		if line != nil {
+			i.Lines = append(i.Lines, toLine(line))
+		}
+	}
+	return i
+}
+
+func toLine(from *stripe.InvoiceLineItem) billing.InvoiceLine {
+	line := billing.InvoiceLine{ID: from.ID, Quantity: from.Quantity, Amount: from.Amount, Proration: from.Proration}
+	line.PriceID, line.LookupKey = priceWords(from.Price)
+	if from.Period != nil {
+		line.From, line.To = instant(from.Period.Start), instant(from.Period.End)
+	}
+	return line
+}

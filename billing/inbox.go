@@ -167,7 +167,7 @@ func CountEvents(ctx context.Context, db inboxDB, states ...EventState) (map[Eve
 		SELECT state, count(*)
 		FROM events
 		WHERE state = ANY($1)
-		GROUP BY state`, states)
+		GROUP BY state`, planned, states)
 	if err != nil {
 		return nil, fmt.Errorf("counting events: %w", err)
 	}

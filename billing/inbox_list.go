@@ -137,8 +137,9 @@ func ReopenEvents(ctx context.Context, tx pgx.Tx, f EventFilter) ([]EventArgs, e
 	return args, nil
 }
 
-// planned has PostgreSQL plan for the filter at hand. A plan shared by all
-// filters could use none of the inbox's indexes, since any field may be open.
+// planned has PostgreSQL plan for the choice at hand. A plan shared by all
+// choices could use none of the inbox's partial indexes, nor any other where a
+// field may be open.
 const planned = pgx.QueryExecModeCacheDescribe
 
 // open reports whether the filter chooses nothing out.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -101,7 +102,7 @@ func lockPlaces(ctx context.Context, tx pgx.Tx, subID string, place *PlaceIn) (l
 	if err != nil {
 		return location{}, err
 	}
-	if now.state == "placed" && now != before {
+	if now.state == "placed" && !slices.Contains(books, now.BookID) {
 		return location{}, ErrMoved
 	}
 	return now, place.readTaken(ctx, tx)

@@ -17,6 +17,10 @@ type booker struct {
 	stage func(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error
 }
 
+// moves is how often a subscription may move from book to book while its book is being
+// locked before the job is left to be tried later.
+const moves = 3
+
 // fetchAndApply takes a ticket, fetches with no transaction open, and books in one
 // transaction, in which settle runs last.
 func (b *booker) fetchAndApply(ctx context.Context, target billing.Target, settle func(pgx.Tx, billing.Outcome) error) (billing.Outcome, error) {
@@ -34,16 +38,21 @@ func (b *booker) fetchAndApply(ctx context.Context, target billing.Target, settl
 	}
 	b.cfg.Between("fetched")
 	var out billing.Outcome
-	err = pgx.BeginFunc(ctx, b.cfg.Pool, func(tx pgx.Tx) error {
-		if out, err = apply(tx); err != nil {
-			return err
+	for range moves {
+		err = pgx.BeginFunc(ctx, b.cfg.Pool, func(tx pgx.Tx) error {
+			if out, err = apply(tx); err != nil {
+				return err
+			}
+			if err := settle(tx, out); err != nil {
+				return err
+			}
+			b.cfg.Between("commit")
+			return nil
+		})
+		if !errors.Is(err, billing.ErrMoved) {
+			break
 		}
-		if err := settle(tx, out); err != nil {
-			return err
-		}
-		b.cfg.Between("commit")
-		return nil
-	})
+	}
 	if err != nil {
 		return billing.Outcome{}, fmt.Errorf("booking %s: %w", target.ID, err)
 	}

@@ -44,6 +44,10 @@ func (s *Server) finalize(inv *invoice) {
 	if due > 0 {
 		pi := s.newIntent(inv.clock(), due, inv.currency, u.id)
 		pi.invoice, inv.intent, pi.description = inv, pi, intentDescription(inv)
+		if inv.reason == "subscription_create" {
+			// The card that pays the first invoice is kept for the next ones.
+			pi.setupFuture = "off_session"
+		}
 		s.intents.add(pi)
 	}
 	if inv.startingBalance != after {

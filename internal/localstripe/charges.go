@@ -10,6 +10,7 @@ type charge struct {
 	transaction                       string
 	metadata                          map[string]string
 	disputed                          bool
+	dispute                           *dispute
 	clock                             *clock
 }
 
@@ -26,7 +27,7 @@ func (h *charge) render(s *Server) obj {
 		"application": nil, "application_fee": nil, "application_fee_amount": nil, "balance_transaction": orNil(h.transaction),
 		"billing_details": h.method.billingDetails(), "calculated_statement_descriptor": "LOCAL STRIPE",
 		"captured": h.status == "succeeded", "created": h.created, "currency": h.currency, "customer": orNil(h.intent.customer),
-		"description": orNil(h.description), "destination": nil, "dispute": nil, "disputed": h.disputed,
+		"description": orNil(h.description), "destination": nil, "dispute": idOrNil(h.dispute), "disputed": h.disputed,
 		"failure_balance_transaction": nil, "failure_code": nil, "failure_message": nil, "fraud_details": obj{},
 		"invoice": orNil(h.intent.invoiceID()), "livemode": false, "metadata": renderMetadata(h.metadata), "on_behalf_of": nil,
 		"order": nil, "outcome": h.outcome(), "paid": h.status == "succeeded", "payment_intent": h.intent.id,

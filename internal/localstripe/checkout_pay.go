@@ -63,9 +63,6 @@ func (s *Server) payOnce(cs *checkoutSession, m *paymentMethod, with Payment) er
 	if pi.status == "requires_action" {
 		return &apiError{status: 402, kind: "card_error", code: "authentication_required", message: "The bank asks for authentication.", intent: pi}
 	}
-	if cs.customer != nil && future != "" {
-		s.attach(m, cs.customer)
-	}
 	cs.status, cs.intent = "complete", pi
 	if pi.status == "succeeded" {
 		cs.paymentStatus = "paid"

@@ -27,6 +27,7 @@ func (s *Server) control(mux *http.ServeMux) {
 		"POST /_local/dunning":              s.controlDunning,
 		"POST /_local/payment_methods/{id}": s.controlMethod,
 	}
+	s.moreControl(routes)
 	for pattern, run := range routes {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			answer, err := run(r)

@@ -41,6 +41,7 @@ func createEndpoint(c *call) (any, error) {
 	if len(e.kinds) == 0 {
 		c.fail(missingParam("enabled_events"))
 	}
+	c.checkKinds(e.kinds)
 	if e.version != "" && e.version != APIVersion {
 		c.fail(invalid("api_version", "The local Stripe sends events of version %s only.", APIVersion))
 	}
@@ -58,6 +59,15 @@ func createEndpoint(c *call) (any, error) {
 	answer := e.render(c.Server)
 	answer["secret"] = e.secret
 	return answer, nil
+}
+
+// checkKinds: the star stands for everything or not at all.
+func (p *params) checkKinds(kinds []string) {
+	for i, kind := range kinds {
+		if kind != "*" && (!strings.Contains(kind, ".") || strings.Contains(kind, "*")) {
+			p.fail(invalid("enabled_events["+itoa(int64(i))+"]", "Invalid enabled_events: %s is not an event type.", kind))
+		}
+	}
 }
 
 // loopbackURL keeps the fake's events on this machine.
@@ -107,6 +117,7 @@ func updateEndpoint(c *call) (any, error) {
 	address := c.strOr(e.url, "url")
 	kinds, disabled, description := c.strings("enabled_events"), c.bool("disabled"), c.strOr(e.description, "description")
 	metadata := c.metadata(e.metadata)
+	c.checkKinds(kinds)
 	status := e.status
 	if c.has("disabled") {
 		status = map[bool]string{true: "disabled", false: "enabled"}[disabled]

@@ -151,6 +151,9 @@ func (s *Server) succeed(pi *paymentIntent, m *paymentMethod) {
 	h := s.newCharge(pi, m, nil)
 	pi.status, pi.received, pi.method, pi.failure = "succeeded", pi.amount, m, nil
 	m.authenticated = m.authenticated || pi.setupFuture == "off_session"
+	if u, ok := s.customers.get(pi.customer); ok && pi.setupFuture != "" {
+		s.attach(m, u)
+	}
 	s.tell(pi.clock, "charge.succeeded", h)
 	s.tell(pi.clock, "payment_intent.succeeded", pi)
 	if pi.session != nil {
@@ -159,7 +162,9 @@ func (s *Server) succeed(pi *paymentIntent, m *paymentMethod) {
 	if inv := pi.invoice; inv != nil && inv.status == "open" {
 		s.settle(inv, false)
 	}
-	s.afterCharge(h)
+	if status := m.does.dispute; status != "" {
+		s.openDispute(h, status, 0, "")
+	}
 }
 
 func (s *Server) cancelIntent(pi *paymentIntent, reason string) {

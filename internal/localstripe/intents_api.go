@@ -79,13 +79,18 @@ func createIntent(c *call) (any, error) {
 	return pi.render(c.Server), nil
 }
 
-// confirm attaches the card when it is to be kept, charges it, and answers 402 when it is refused.
+// confirm charges the card and answers 402 when it is refused. An invoice counts it as an attempt.
 func (s *Server) confirm(pi *paymentIntent, m *paymentMethod, in confirming) (any, error) {
-	if refusal := s.attempt(pi, m, in.offSession, false); refusal != nil {
-		return nil, refusal
+	inv := pi.invoice
+	if inv != nil && inv.status == "open" {
+		inv.attempted = true
+		inv.attempts++
 	}
-	if u, ok := s.customers.get(pi.customer); ok && pi.setupFuture != "" && pi.status == "succeeded" {
-		s.attach(m, u)
+	if refusal := s.attempt(pi, m, in.offSession, false); refusal != nil {
+		if inv != nil && inv.status == "open" {
+			s.failed(inv, refusal)
+		}
+		return nil, refusal
 	}
 	return pi.render(s), nil
 }

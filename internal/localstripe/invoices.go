@@ -98,7 +98,7 @@ func (inv *invoice) render(s *Server) obj {
 		o["subscription_details"] = obj{"metadata": renderMetadata(inv.subMetadata)}
 	}
 	if inv.finalizedAt != 0 && inv.id != "" {
-		o["hosted_invoice_url"], o["invoice_pdf"] = s.url+"/i/"+inv.id, s.url+"/i/"+inv.id+"/pdf"
+		o["hosted_invoice_url"], o["invoice_pdf"] = s.url+"/i/"+inv.id, s.url+"/i/"+inv.id
 	}
 	return o
 }

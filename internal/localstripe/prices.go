@@ -117,6 +117,13 @@ func (s *Server) expandable(o obj, name string) (any, bool) {
 			return session.renderItems(s), true
 		}
 	}
+	if o["object"] == "charge" && name == "refunds" {
+		list := []any{}
+		for _, f := range s.refunds.where(func(f *refund) bool { return f.charge.id == id }) {
+			list = append([]any{f.render(s)}, list...)
+		}
+		return embedded("/v1/charges/"+id+"/refunds", list), true
+	}
 	if o["object"] == "customer" && name == "subscriptions" {
 		list := []any{}
 		for _, sub := range s.subscriptions.where(func(sub *subscription) bool { return sub.customer.id == id && !sub.over() }) {

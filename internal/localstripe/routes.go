@@ -40,6 +40,11 @@ func (s *Server) routes() http.Handler {
 		"POST /v1/payment_intents/{id}": updateIntent, "POST /v1/payment_intents/{id}/confirm": confirmIntent,
 		"POST /v1/payment_intents/{id}/cancel": cancelIntent,
 		"GET /v1/charges":                      listCharges, "GET /v1/charges/{id}": getCharge, "POST /v1/charges/{id}": updateCharge,
+		"POST /v1/refunds": createRefund, "GET /v1/refunds": listRefunds, "GET /v1/refunds/{id}": getRefund, "POST /v1/refunds/{id}": updateRefund,
+		"GET /v1/disputes": listDisputes, "GET /v1/disputes/{id}": getDispute, "POST /v1/disputes/{id}": updateDispute,
+		"POST /v1/disputes/{id}/close": closeDispute,
+		"POST /v1/setup_intents":       createSetup, "GET /v1/setup_intents": listSetups, "GET /v1/setup_intents/{id}": getSetup,
+		"POST /v1/setup_intents/{id}/confirm": confirmSetup, "POST /v1/setup_intents/{id}/cancel": cancelSetup,
 
 		"POST /v1/checkout/sessions": createSession, "GET /v1/checkout/sessions": listSessions, "GET /v1/checkout/sessions/{id}": getSession,
 		"GET /v1/checkout/sessions/{id}/line_items": listSessionLines, "POST /v1/checkout/sessions/{id}/expire": expireSession,
@@ -59,6 +64,14 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("/v1/", s.unknownRoute)
 	mux.HandleFunc("GET /c/pay/{id}", s.checkoutPage)
 	mux.HandleFunc("POST /c/pay/{id}", s.payPage)
+	mux.HandleFunc("GET /i/{id}", s.invoicePage)
+	mux.HandleFunc("GET /receipts/{id}", s.receiptPage)
+	mux.HandleFunc("POST /i/{id}", s.payInvoicePage)
+	mux.HandleFunc("GET /p/session/{id}", s.portalPage)
+	mux.HandleFunc("POST /p/session/{id}/card", s.portalDo(s.portalCard))
+	mux.HandleFunc("POST /p/session/{id}/subscriptions/{subscription}", s.portalDo(s.portalChange))
+	mux.HandleFunc("GET /_local/authenticate/{id}", s.authenticatePage)
+	mux.HandleFunc("POST /_local/authenticate/{id}", s.answerBank)
 	s.control(mux)
 	// The pages and the control API ask for no key; at least no other site's page may use them.
 	return http.NewCrossOriginProtection().Handler(mux)

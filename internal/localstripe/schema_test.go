@@ -26,6 +26,14 @@ type schemas struct {
 	components *spec.ComponentsForValidation
 	mu         sync.Mutex
 	validators map[string]*jsval.JSVal
+	routes     []route
+}
+
+// route is one path of Stripe's; the more of it is fixed, the better it fits.
+type route struct {
+	pattern *regexp.Regexp
+	fixed   int
+	verbs   map[spec.HTTPVerb]*spec.Operation
 }
 
 var loadSchemas = sync.OnceValues(func() (*schemas, error) {
@@ -41,9 +49,16 @@ var loadSchemas = sync.OnceValues(func() (*schemas, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &schemas{
+	found := &schemas{
 		spec: loaded, fixtures: fixtures, stub: stub, components: spec.GetComponentsForValidation(&loaded.Components), validators: map[string]*jsval.JSVal{},
-	}, nil
+	}
+	for path, verbs := range loaded.Paths {
+		found.routes = append(found.routes, route{
+			pattern: regexp.MustCompile("^" + braces.ReplaceAllString(string(path), "[^/]+") + "$"),
+			fixed:   len(braces.ReplaceAllString(string(path), "")), verbs: verbs,
+		})
+	}
+	return found, nil
 })
 
 // checkingTransport stands between the SDK and the server.
@@ -129,17 +144,12 @@ func (s *schemas) check(t *testing.T, what string, schema *spec.Schema, got []by
 var braces = regexp.MustCompile(`\{[^}]*\}`)
 
 func (s *schemas) answerSchema(r *http.Request) *spec.Schema {
-	best, bestLength := (*spec.Schema)(nil), -1
-	for path, verbs := range s.spec.Paths {
-		pattern := "^" + braces.ReplaceAllString(string(path), "[^/]+") + "$"
-		operation, ok := verbs[spec.HTTPVerb(strings.ToLower(r.Method))]
-		if !ok || !regexp.MustCompile(pattern).MatchString(r.URL.Path) {
-			continue
-		}
-		// The path with the longest fixed part is the one that is meant.
-		if length := len(braces.ReplaceAllString(string(path), "")); length > bestLength {
-			content := operation.Responses["200"].Content["application/json"]
-			best, bestLength = content.Schema, length
+	var best *spec.Schema
+	fixed := -1
+	for _, known := range s.routes {
+		operation, ok := known.verbs[spec.HTTPVerb(strings.ToLower(r.Method))]
+		if ok && known.fixed > fixed && known.pattern.MatchString(r.URL.Path) {
+			best, fixed = operation.Responses["200"].Content["application/json"].Schema, known.fixed
 		}
 	}
 	return best

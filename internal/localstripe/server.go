@@ -64,6 +64,9 @@ type state struct {
 	invoices      table[*invoice]
 	intents       table[*paymentIntent]
 	charges       table[*charge]
+	refunds       table[*refund]
+	disputes      table[*dispute]
+	setups        table[*setupIntent]
 	sessions      table[*checkoutSession]
 	portals       table[*portalSession]
 	events        table[*event]
@@ -77,7 +80,7 @@ type finder interface {
 func (s *state) tables() []finder {
 	return []finder{
 		&s.clocks, &s.customers, &s.products, &s.prices, &s.methods, &s.subscriptions, &s.items, &s.invoiceItems,
-		&s.invoices, &s.intents, &s.charges, &s.sessions, &s.portals, &s.events, &s.endpoints,
+		&s.invoices, &s.refunds, &s.disputes, &s.setups, &s.intents, &s.charges, &s.sessions, &s.portals, &s.events, &s.endpoints,
 	}
 }
 
@@ -145,14 +148,14 @@ func (s *Server) Now() time.Time {
 	return time.Unix(s.clock.now, 0).UTC()
 }
 
-// Close stops serving and delivering. Deliveries in flight are given up.
+// Close stops serving and delivering. Deliveries in flight are given up, and so are calls that take long.
 func (s *Server) Close() error {
 	s.out.close()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
-		err = errors.Join(err, s.http.Close())
+		err = s.http.Close()
 	}
 	<-s.done
 	return err

@@ -16,5 +16,7 @@ var Unverified = []Fact{
 	{"no-cost Checkout session in mode payment", "payment_status is no_payment_required and there is no PaymentIntent"},
 	{"paused", "customer.subscription.updated comes before customer.subscription.paused, and likewise for resumed"},
 	{"send_invoice", "the first invoice is a draft for an hour too; past_due begins at the due date"},
+	{"billing portal", "an increase of seats is invoiced at once, a decrease leaves its credit pending"},
+	{"failed refunds", "the charge's amount_refunded falls again; charge.refund.updated tells of it"},
 	{"hard declines", "retries are counted on schedule with invoice.updated only"},
 }

@@ -1,0 +1,125 @@
+package localstripe
+
+import (
+	"net/http"
+	"strings"
+)
+
+type invoicePage struct {
+	Title, Number, Status, Total, Due, Error string
+	Lines                                    []pageLine
+	Cards                                    []cardChoice
+	Open, Ask                                bool
+}
+
+func (s *Server) invoiceView(inv *invoice) invoicePage {
+	page := invoicePage{
+		Title: "Invoice " + inv.number, Number: inv.number, Status: strings.ToUpper(inv.status[:1]) + inv.status[1:],
+		Total: money(inv.currency, inv.total()), Due: money(inv.currency, inv.due()), Cards: cardChoices, Open: inv.status == "open",
+		Ask: inv.intent != nil && inv.intent.status == "requires_action",
+	}
+	for _, l := range inv.lines {
+		page.Lines = append(page.Lines, pageLine{Name: l.description, Quantity: l.quantity, Amount: money(inv.currency, l.amount)})
+	}
+	return page
+}
+
+// pageInvoice finds the invoice that a page is about; drafts have no page.
+func (s *Server) pageInvoice(w http.ResponseWriter, r *http.Request) (*invoice, bool) {
+	inv, ok := s.invoices.get(r.PathValue("id"))
+	if !ok || inv.finalizedAt == 0 {
+		s.showPage(w, http.StatusNotFound, "message", messagePage{Title: "No such invoice"})
+		return nil, false
+	}
+	return inv, true
+}
+
+func (s *Server) invoicePage(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if inv, ok := s.pageInvoice(w, r); ok {
+		s.showPage(w, http.StatusOK, "invoice", s.invoiceView(inv))
+	}
+}
+
+// payInvoicePage is the hosted invoice's button.
+func (s *Server) payInvoicePage(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cause = cause{}
+	inv, ok := s.pageInvoice(w, r)
+	if !ok {
+		return
+	}
+	err := s.payHosted(inv, r.PostFormValue("payment_method"), r.PostFormValue("authenticated") == "true")
+	page, status := s.invoiceView(inv), http.StatusOK
+	if err != nil {
+		page.Error, status = err.Error(), http.StatusPaymentRequired
+	}
+	s.showPage(w, status, "invoice", page)
+}
+
+// payHosted pays as a person on the page: on session, so that the bank may ask.
+func (s *Server) payHosted(inv *invoice, method string, authenticated bool) error {
+	if inv.status != "open" {
+		return invalidCode("invoice_not_editable", "", "This invoice is %s.", inv.status)
+	}
+	m := inv.intent.method
+	if !authenticated || m == nil {
+		found, err := s.methodFor(inv.customer, method, "payment_method")
+		if err != nil {
+			return err
+		}
+		if found == nil {
+			return missingParam("payment_method")
+		}
+		m = found
+	}
+	inv.attempted = true
+	inv.attempts++
+	if refusal := s.attempt(inv.intent, m, false, authenticated); refusal != nil {
+		s.failed(inv, refusal)
+		return refusal
+	}
+	if inv.intent.status == "requires_action" {
+		return invalidCode("authentication_required", "", "Your bank asks for authentication.")
+	}
+	return nil
+}
+
+func (s *Server) authenticatePage(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pi, ok := s.intents.get(r.PathValue("id"))
+	if !ok || pi.status != "requires_action" {
+		s.showPage(w, http.StatusNotFound, "message", messagePage{Title: "Nothing to confirm"})
+		return
+	}
+	s.showPage(w, http.StatusOK, "authenticate", money(pi.currency, pi.amount))
+}
+
+func (s *Server) answerBank(w http.ResponseWriter, r *http.Request) {
+	err := s.Authenticate(r.PathValue("id"), r.PostFormValue("ok") == "true")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	pi, ok := s.intents.get(r.PathValue("id"))
+	switch {
+	case ok && err == nil && pi.returnURL != "":
+		http.Redirect(w, r, pi.returnURL, http.StatusSeeOther)
+	case err != nil:
+		s.showPage(w, http.StatusConflict, "message", messagePage{Title: "Not confirmed", Text: err.Error()})
+	default:
+		s.showPage(w, http.StatusOK, "message", messagePage{Title: "Done"})
+	}
+}
+
+func (s *Server) receiptPage(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h, ok := s.charges.get(r.PathValue("id"))
+	if !ok || h.status != "succeeded" {
+		s.showPage(w, http.StatusNotFound, "message", messagePage{Title: "No such receipt"})
+		return
+	}
+	s.showPage(w, http.StatusOK, "message", messagePage{Title: "Receipt", Text: money(h.currency, h.amount) + " paid on " + stamp(h.created)})
+}

@@ -17,13 +17,14 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"purser/internal/localpg"
+	"purser/internal/pgtest"
 )
 
 func TestStart(t *testing.T) {
 	t.Parallel()
 	t.Run("CreatesADurableDatabaseInUTCWithoutANetworkPort", func(t *testing.T) {
 		t.Parallel()
-		server := start(t, localpg.Config{Dir: filepath.Join(folder(t), "new", "place")})
+		server := start(t, localpg.Config{Dir: filepath.Join(pgtest.Dir(t), "new", "place")})
 		for setting, want := range map[string]string{
 			"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "data_checksums": "on",
 			"TimeZone": "UTC", "listen_addresses": "", "server_encoding": "UTF8", "lc_collate": "C",
@@ -36,7 +37,7 @@ func TestStart(t *testing.T) {
 	})
 	t.Run("KeepsDataAcrossARestart", func(t *testing.T) {
 		t.Parallel()
-		dir := folder(t)
+		dir := pgtest.Dir(t)
 		first := start(t, config(dir))
 		if err := first.EnsureDatabase(t.Context(), "purser"); err != nil {
 			t.Fatal(err)
@@ -52,7 +53,7 @@ func TestStart(t *testing.T) {
 	})
 	t.Run("TakesSettingsAndConnections", func(t *testing.T) {
 		t.Parallel()
-		wanted := config(folder(t))
+		wanted := config(pgtest.Dir(t))
 		wanted.MaxConnections = 17
 		wanted.Settings["work_mem"] = "7MB"
 		server := start(t, wanted)
@@ -65,7 +66,7 @@ func TestStart(t *testing.T) {
 	})
 	t.Run("SaysWhatTheServerSaidWhenItWontStart", func(t *testing.T) {
 		t.Parallel()
-		wrong := config(folder(t))
+		wrong := config(pgtest.Dir(t))
 		wrong.Settings["no_such_setting"] = "1"
 		_, err := localpg.Start(t.Context(), wrong)
 		if err == nil || !strings.Contains(err.Error(), `unrecognized configuration parameter "no_such_setting"`) {
@@ -76,7 +77,7 @@ func TestStart(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		dir := folder(t)
+		dir := pgtest.Dir(t)
 		if _, err := localpg.Start(ctx, config(dir)); err == nil {
 			t.Fatal("started although its context had ended")
 		}
@@ -86,7 +87,7 @@ func TestStart(t *testing.T) {
 	})
 	t.Run("WorksWhereTheDirectoryIsTooLongForASocket", func(t *testing.T) {
 		t.Parallel()
-		dir := filepath.Join(folder(t), strings.Repeat("long", 30))
+		dir := filepath.Join(pgtest.Dir(t), strings.Repeat("long", 30))
 		server := start(t, config(dir))
 		if got := query(t, server.URL("postgres"), `SELECT 'reached'`); got != "reached" {
 			t.Errorf("got %q", got)
@@ -105,7 +106,7 @@ func TestStart(t *testing.T) {
 	for _, name := range []string{`a & b=c?%20 é`, `one, two`, `"that's"`} {
 		t.Run("WorksInADirectoryWithAWildName/"+name, func(t *testing.T) {
 			t.Parallel()
-			server := start(t, config(filepath.Join(folder(t), name)))
+			server := start(t, config(filepath.Join(pgtest.Dir(t), name)))
 			if got := query(t, server.URL("postgres"), `SELECT 'reached'`); got != "reached" {
 				t.Errorf("got %q", got)
 			}
@@ -113,7 +114,7 @@ func TestStart(t *testing.T) {
 	}
 	t.Run("WorksWithADatabaseOfAWildName", func(t *testing.T) {
 		t.Parallel()
-		server := start(t, config(folder(t)))
+		server := start(t, config(pgtest.Dir(t)))
 		if err := server.EnsureDatabase(t.Context(), `Wild "name"`); err != nil {
 			t.Fatal(err)
 		}
@@ -127,7 +128,7 @@ func TestStartRefuses(t *testing.T) {
 	t.Parallel()
 	t.Run("DataOfAnotherMajorVersionAndLeavesItUntouched", func(t *testing.T) {
 		t.Parallel()
-		dir := folder(t)
+		dir := pgtest.Dir(t)
 		if err := start(t, config(dir)).Stop(); err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +147,7 @@ func TestStartRefuses(t *testing.T) {
 	})
 	t.Run("ADataFolderThatIsNotPostgreSQLs", func(t *testing.T) {
 		t.Parallel()
-		dir := folder(t)
+		dir := pgtest.Dir(t)
 		if err := os.MkdirAll(filepath.Join(dir, "data", "photos"), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +158,7 @@ func TestStartRefuses(t *testing.T) {
 	})
 	t.Run("ADirectoryThatIsItselfADataDirectory", func(t *testing.T) {
 		t.Parallel()
-		dir := folder(t)
+		dir := pgtest.Dir(t)
 		if err := start(t, config(dir)).Stop(); err != nil {
 			t.Fatal(err)
 		}
@@ -168,8 +169,8 @@ func TestStartRefuses(t *testing.T) {
 	})
 	t.Run("AMachineWithoutBinariesAndSaysWhatToInstall", func(t *testing.T) {
 		t.Parallel()
-		wanted := config(folder(t))
-		wanted.BinDir = folder(t)
+		wanted := config(pgtest.Dir(t))
+		wanted.BinDir = pgtest.Dir(t)
 		_, err := localpg.Start(t.Context(), wanted)
 		if !errors.Is(err, localpg.ErrNotInstalled) {
 			t.Fatalf("got %v", err)
@@ -182,7 +183,7 @@ func TestStartRefuses(t *testing.T) {
 	})
 	t.Run("ASocketFolderThatOthersMayEnter", func(t *testing.T) {
 		t.Parallel()
-		dir := folder(t)
+		dir := pgtest.Dir(t)
 		run := filepath.Join(dir, "run")
 		if err := os.Mkdir(run, 0o755); err != nil {
 			t.Fatal(err)
@@ -202,7 +203,7 @@ func TestStartRefuses(t *testing.T) {
 
 func TestStop(t *testing.T) {
 	t.Parallel()
-	server := start(t, config(folder(t)))
+	server := start(t, config(pgtest.Dir(t)))
 	url := server.URL("postgres")
 	if err := server.Stop(); err != nil {
 		t.Fatal(err)
@@ -219,7 +220,7 @@ func TestEnsureDatabase(t *testing.T) {
 	t.Parallel()
 	t.Run("MayBeAskedByManyAtOnce", func(t *testing.T) {
 		t.Parallel()
-		server := start(t, config(folder(t)))
+		server := start(t, config(pgtest.Dir(t)))
 		failures := make([]error, 8)
 		var group sync.WaitGroup
 		for i := range failures {
@@ -236,7 +237,7 @@ func TestServerThatIsKilled(t *testing.T) {
 	t.Parallel()
 	t.Run("IsStartedAgainAtTheSameURL", func(t *testing.T) {
 		t.Parallel()
-		dir := folder(t)
+		dir := pgtest.Dir(t)
 		wanted := config(dir)
 		wanted.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
 		server := start(t, wanted)

@@ -53,25 +53,6 @@ func config(dir string) localpg.Config {
 	return localpg.Config{Dir: dir, Settings: map[string]string{"fsync": "off"}}
 }
 
-// folder is a directory that the server's user can enter; t.TempDir is closed
-// to it when the tests run as root.
-func folder(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "localpg-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
 func start(t *testing.T, config localpg.Config) *localpg.Server {
 	t.Helper()
 	server, err := localpg.Start(t.Context(), config)
@@ -86,7 +67,7 @@ func start(t *testing.T, config localpg.Config) *localpg.Server {
 	return server
 }
 
-// exec runs one statement on a connection of its own.
+// execute runs one statement on a connection of its own.
 func execute(t *testing.T, url, sql string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)

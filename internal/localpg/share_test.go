@@ -14,13 +14,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"purser/internal/pgtest"
 )
 
 func TestKilledOwner(t *testing.T) {
 	t.Parallel()
 	t.Run("LeavesNoServerBehind", func(t *testing.T) {
 		t.Parallel()
-		dir := folder(t)
+		dir := pgtest.Dir(t)
 		owner, err := helper(t, os.Args[0], dir, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -34,7 +36,7 @@ func TestKilledOwner(t *testing.T) {
 	})
 	t.Run("IsFollowedByTheNextStartAtOnce", func(t *testing.T) {
 		t.Parallel()
-		dir := folder(t)
+		dir := pgtest.Dir(t)
 		owner, err := helper(t, os.Args[0], dir, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -55,7 +57,7 @@ func TestSecondProcess(t *testing.T) {
 	t.Parallel()
 	t.Run("SharesTheRunningServerAndLeavesItRunning", func(t *testing.T) {
 		t.Parallel()
-		dir := folder(t)
+		dir := pgtest.Dir(t)
 		owner := start(t, config(dir))
 		execute(t, owner.URL("postgres"), `CREATE TABLE seen AS SELECT 'by both' AS note`)
 		second, err := helper(t, os.Args[0], dir, nil)
@@ -91,7 +93,7 @@ func TestSecondProcess(t *testing.T) {
 
 // takesOver holds that a pool of the second process goes on after the owner's end.
 func takesOver(t *testing.T, end func(*testing.T, *process)) {
-	dir := folder(t)
+	dir := pgtest.Dir(t)
 	owner, err := helper(t, os.Args[0], dir, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +120,7 @@ func takesOver(t *testing.T, end func(*testing.T, *process)) {
 
 func TestManyProcessesOnAnEmptyDirectory(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := pgtest.Dir(t)
 	const count = 4
 	processes, failures := make([]*process, count), make([]error, count)
 	var group sync.WaitGroup
@@ -148,14 +150,14 @@ func TestManyProcessesOnAnEmptyDirectory(t *testing.T) {
 func TestUser(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		server := start(t, config(folder(t)))
+		server := start(t, config(pgtest.Dir(t)))
 		execute(t, server.URL("postgres"), `SELECT 1`)
 		return
 	}
 	nobody := &syscall.Credential{Uid: 65534, Gid: 65534}
 	t.Run("RootsServerRunsAsSomebodyElseInFoldersOfItsOwn", func(t *testing.T) {
 		t.Parallel()
-		dir := folder(t)
+		dir := pgtest.Dir(t)
 		server := start(t, config(dir))
 		parsed, err := pgx.ParseConfig(server.URL("postgres"))
 		if err != nil {
@@ -173,7 +175,7 @@ func TestUser(t *testing.T) {
 	})
 	t.Run("RootIsToldOfAFolderThatTheServerCannotEnter", func(t *testing.T) {
 		t.Parallel()
-		closed := filepath.Join(folder(t), "closed")
+		closed := filepath.Join(pgtest.Dir(t), "closed")
 		if err := os.Mkdir(closed, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -184,15 +186,14 @@ func TestUser(t *testing.T) {
 	})
 	t.Run("ANormalUserOwnsAServerAndRootMayShareIt", func(t *testing.T) {
 		t.Parallel()
-		place := folder(t)
-		dir := filepath.Join(place, "theirs")
+		dir := filepath.Join(pgtest.Dir(t), "theirs")
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Chown(dir, int(nobody.Uid), int(nobody.Gid)); err != nil {
 			t.Fatal(err)
 		}
-		owner, err := helper(t, copyOfThisBinary(t, place), dir, nobody)
+		owner, err := helper(t, copyOfThisBinary(t), dir, nobody)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -212,9 +213,18 @@ func TestUser(t *testing.T) {
 	})
 }
 
-// copyOfThisBinary is one that other users may run; go test builds in a closed folder.
-func copyOfThisBinary(t *testing.T, dir string) string {
+// copyOfThisBinary is one that other users may run; go test builds in a closed
+// folder. It isn't in memory, from where some systems let nobody run anything.
+func copyOfThisBinary(t *testing.T) string {
 	t.Helper()
+	dir, err := os.MkdirTemp("", "localpg-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
 	from, err := os.Open(os.Args[0])
 	if err != nil {
 		t.Fatal(err)

@@ -26,10 +26,15 @@ func fast() string {
 // often tiny, and elsewhere it isn't there.
 const memory = "/dev/shm"
 
+// makeDir makes a folder that others may pass, but not list: as root the server
+// is one of those others.
 func makeDir(in string) (string, error) {
 	dir, err := os.MkdirTemp(in, dirPrefix+strconv.Itoa(os.Getpid())+"-")
 	if err != nil {
 		return "", fmt.Errorf("making a folder for a test cluster: %w", err)
+	}
+	if err := os.Chmod(dir, 0o711); err != nil {
+		return "", fmt.Errorf("opening the folder of a test cluster: %w", err)
 	}
 	return dir, nil
 }

@@ -89,10 +89,10 @@ func Tx(t testing.TB) pgx.Tx {
 
 // Dir is a folder that goes when the test ends, for tests that start a local
 // database of their own. Unlike t.TempDir it lets the server's user in when the
-// tests run as root.
+// tests run as root, and it is in memory where there is room.
 func Dir(t testing.TB) string {
 	t.Helper()
-	dir, err := makeDir(os.TempDir())
+	dir, err := makeDir(fast())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-COMMIT := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 # Without cgo the binary is static and the build needs no C compiler. The version
@@ -37,8 +37,8 @@ demo: build install-postgres ## Run a month of a team's life against the local S
 	bin/purser demo
 
 .PHONY: dev
-dev: build install-postgres ## Serve with a local database and a local Stripe
-	PURSER_CATALOG="$${PURSER_CATALOG:-plans.example.yaml}" bin/purser serve
+dev: build install-postgres ## Run the demo and stay: a local database, a local Stripe, a clock to move
+	bin/purser dev
 
 .PHONY: build
 build: ## Build bin/purser, static and stamped with its version

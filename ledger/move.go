@@ -1,5 +1,7 @@
 package ledger
 
+import "slices"
+
 // MoveIn says what moves between two accounts of one book.
 type MoveIn struct {
 	Kind    EntryKind // KindAllocation, KindReclaim or KindTransfer
@@ -52,7 +54,7 @@ func (b *Book) Choose(a *Account, r Request, credits int64) ([]Draw, error) {
 // CarryIn says what is carried from an account of one book to an account of another.
 type CarryIn struct {
 	Kind  EntryKind // KindContribution or KindAssignment; the other half is its …_in
-	From  *Account
+	From  *Account  // where all of it must lie; nil: anywhere in the book
 	To    *Account
 	Draws []Draw // chosen beforehand with Choose, Take or, to be assigned though frozen, Unheld
 
@@ -83,6 +85,9 @@ func Carry(from, to *Book, r Request, in CarryIn) (out, into *Entry, err error) 
 	draws, err := from.checkDraws(in.Draws, left)
 	if err != nil {
 		return nil, nil, err
+	}
+	if in.From != nil && slices.ContainsFunc(draws, func(d Draw) bool { return d.Portion.Account != in.From }) {
+		return nil, nil, ErrAccountNotFound
 	}
 	credits := Sum(draws)
 	if err := checkCredits(credits); err != nil {

@@ -153,16 +153,21 @@ func TestCarry(t *testing.T) {
 		lot, _ := user.Lot("m")
 		stale := user.Take(lot, 10)
 		must(t)(spend(user, "s", day(1), 1, From(mainOf(t, user))))
-		for want, in := range map[error]CarryIn{
-			&InsufficientError{Wanted: 10, Available: 9, Accounts: []int32{7}}: {To: mainOf(t, b), Draws: stale},
-			ErrAccountNotFound:       {To: mainOf(t, user), Draws: user.Take(lot, 1)},
-			&AmountError{}:           {To: mainOf(t, b)},
-			&AmountError{Credits: 0}: {To: mainOf(t, b), Draws: []Draw{{Portion: stale[0].Portion}}},
+		elsewhere := user.MakeAllocation("x", start)
+		for _, c := range []struct {
+			want error
+			in   CarryIn
+		}{
+			{&InsufficientError{Wanted: 10, Available: 9, Accounts: []int32{7}}, CarryIn{To: mainOf(t, b), Draws: stale}},
+			{ErrAccountNotFound, CarryIn{To: mainOf(t, user), Draws: user.Take(lot, 1)}},
+			{ErrAccountNotFound, CarryIn{To: mainOf(t, b), From: elsewhere, Draws: user.Take(lot, 1)}},
+			{&AmountError{}, CarryIn{To: mainOf(t, b)}},
+			{&AmountError{}, CarryIn{To: mainOf(t, b), Draws: []Draw{{Portion: stale[0].Portion}}}},
 		} {
-			in.Kind = KindContribution
-			wantRefusal(t, user, want, func() error {
+			c.in.Kind = KindContribution
+			wantRefusal(t, user, c.want, func() error {
 				var err error
-				wantRefusal(t, b, want, func() error { _, _, err = Carry(user, b, ask("c", day(1)), in); return err })
+				wantRefusal(t, b, c.want, func() error { _, _, err = Carry(user, b, ask("c", day(1)), c.in); return err })
 				return err
 			})
 		}

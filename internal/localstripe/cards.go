@@ -59,6 +59,16 @@ var behaviours = map[string]behaviour{
 	},
 }
 
+// bankAccount is slow; Stripe's second Austrian test number fails in the end.
+func bankAccount(kind, iban string) behaviour {
+	does := behaviours["pm_usBankAccount_success"]
+	if iban == "AT861904300235473202" || iban == "IT60X0542811101000000123456" {
+		does = behaviours["pm_usBankAccount_insufficientFunds"]
+	}
+	does.brand = kind
+	return does
+}
+
 func refusing(last4, code, decline, message string) behaviour {
 	return behaviour{brand: "visa", last4: last4, code: code, decline: decline, message: message, refusesAttach: true}
 }

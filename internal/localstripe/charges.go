@@ -33,7 +33,7 @@ func (h *charge) render(s *Server) obj {
 		"order": nil, "outcome": h.outcome(), "paid": h.status == "succeeded", "payment_intent": h.intent.id,
 		"payment_method": h.method.id, "payment_method_details": h.method.chargeDetails(h.amount), "radar_options": obj{},
 		"receipt_email": orNil(h.intent.receiptEmail), "receipt_number": nil, "receipt_url": nil,
-		"refunded": h.status == "succeeded" && h.amount > 0 && h.refunded == h.amount, "review": nil, "shipping": nil, "source": nil,
+		"refunded": h.status == "succeeded" && h.amount > 0 && h.refunded == h.amount, "review": nil, "shipping": hashOrNil(h.intent.shipping), "source": nil,
 		"source_transfer": nil, "statement_descriptor": nil, "statement_descriptor_suffix": nil, "status": h.status,
 		"transfer_data": nil, "transfer_group": nil,
 	}
@@ -64,6 +64,12 @@ func (h *charge) outcome() obj {
 }
 
 func (m *paymentMethod) chargeDetails(amount int64) obj {
+	if m.kind == "sepa_debit" {
+		details := m.sepa()
+		delete(details, "generated_from")
+		details["mandate"] = nil
+		return obj{"type": m.kind, m.kind: details}
+	}
 	if m.kind == "us_bank_account" {
 		return obj{"type": m.kind, m.kind: obj{
 			"account_holder_type": "individual", "account_type": "checking", "bank_name": "STRIPE TEST BANK",

@@ -11,6 +11,7 @@ type checkoutSession struct {
 	created, expires                                      int64
 	intentSpec                                            *params // payment_intent_data
 	intentMetadata                                        map[string]string
+	shipping                                              obj
 	subscription                                          subscriptionSpec
 	withInvoice, promotions                               bool
 	invoiceMetadata                                       map[string]string

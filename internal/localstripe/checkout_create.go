@@ -81,6 +81,7 @@ func (c *call) readModeData(cs *checkoutSession) {
 	for _, name := range []string{"description", "setup_future_usage", "receipt_email"} {
 		intent.at(name)
 	}
+	cs.shipping = intent.hash("shipping", nil)
 	intent.oneOf("capture_method", "automatic", "automatic_async")
 	cs.withInvoice = creation.bool("enabled")
 	cs.invoiceMetadata = creation.at("invoice_data").metadata(nil)

@@ -84,3 +84,30 @@ func (s *Server) payPage(w http.ResponseWriter, r *http.Request) {
 func (cs *checkoutSession) success() string {
 	return strings.ReplaceAll(cs.successURL, "{CHECKOUT_SESSION_ID}", cs.id)
 }
+
+// getPage and confirmPage are what Stripe's own page, and its command line, use behind the scenes.
+func getPage(c *call) (any, error) {
+	cs, err := c.session(c.id())
+	if err != nil {
+		return nil, err
+	}
+	return obj{"id": cs.id, "object": "checkout.session", "session_id": cs.id, "amount_total": cs.total()}, c.finish()
+}
+
+func confirmPage(c *call) (any, error) {
+	cs, err := c.session(c.id())
+	if err != nil {
+		return nil, err
+	}
+	method, expected := c.str("payment_method"), c.count("expected_amount")
+	if err := c.finish(); err != nil {
+		return nil, err
+	}
+	if expected != cs.total() {
+		return nil, invalid("expected_amount", "The session's amount is %d, not %d.", cs.total(), expected)
+	}
+	if err := c.pay(cs, Payment{Method: method}); err != nil {
+		return nil, err
+	}
+	return cs.render(c.Server), nil
+}

@@ -86,7 +86,7 @@ func (s *Server) sessionIntent(cs *checkoutSession) *paymentIntent {
 	pi := s.newIntent(cs.clock(s), cs.total(), cs.currency, customerID)
 	pi.metadata, pi.session, pi.kinds = cs.intentMetadata, cs, cs.kinds
 	pi.description, pi.setupFuture = cs.intentSpec.str("description"), cs.intentSpec.str("setup_future_usage")
-	pi.receiptEmail = cs.intentSpec.str("receipt_email")
+	pi.receiptEmail, pi.shipping = cs.intentSpec.str("receipt_email"), cs.shipping
 	s.intents.add(pi)
 	cs.trying = pi
 	s.tell(pi.clock, "payment_intent.created", pi)

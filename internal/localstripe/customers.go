@@ -127,6 +127,12 @@ func createCustomer(c *call) (any, error) {
 	}
 	u.fill(c.params)
 	method := c.str("payment_method")
+	if name, ok := tokens[c.str("source")]; ok {
+		// A token of the older kind becomes a card all the same.
+		method, u.defaultMethod = name, name
+	} else if c.has("source") {
+		c.fail(noSuch(400, "token", c.str("source"), "source"))
+	}
 	if err := c.finish(); err != nil {
 		return nil, err
 	}
@@ -144,11 +150,21 @@ func (s *Server) openCustomer(u *customer, method string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	preferred, err := s.methodFor(u, u.defaultMethod, "invoice_settings[default_payment_method]")
-	if err != nil {
-		return nil, err
+	preferred := attached
+	if u.defaultMethod != method {
+		if preferred, err = s.methodFor(u, u.defaultMethod, "invoice_settings[default_payment_method]"); err != nil {
+			return nil, err
+		}
 	}
-	if preferred != nil {
+	for _, m := range []*paymentMethod{attached, preferred} {
+		if m == nil {
+			continue
+		}
+		if err := m.attachable(); err != nil {
+			return nil, err
+		}
+	}
+	if preferred != nil && u.defaultMethod != "" {
 		u.defaultMethod = preferred.id
 	}
 	s.customers.add(u)

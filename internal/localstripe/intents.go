@@ -13,6 +13,7 @@ type paymentIntent struct {
 	kinds                                                             []string
 	automatic                                                         bool // automatic_payment_methods
 	metadata                                                          map[string]string
+	shipping                                                          obj
 	clock                                                             *clock
 }
 
@@ -38,7 +39,7 @@ func (pi *paymentIntent) render(s *Server) obj {
 		"next_action": pi.nextAction(s), "on_behalf_of": nil, "payment_method": idOrNil(pi.method),
 		"payment_method_configuration_details": nil, "payment_method_options": obj{}, "payment_method_types": anyList(pi.kinds),
 		"processing": nil, "receipt_email": orNil(pi.receiptEmail), "review": nil, "setup_future_usage": orNil(pi.setupFuture),
-		"shipping": nil, "source": nil, "statement_descriptor": nil, "statement_descriptor_suffix": nil, "status": pi.status,
+		"shipping": hashOrNil(pi.shipping), "source": nil, "statement_descriptor": nil, "statement_descriptor_suffix": nil, "status": pi.status,
 		"transfer_data": nil, "transfer_group": nil,
 	}
 }

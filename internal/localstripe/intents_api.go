@@ -9,11 +9,13 @@ type confirming struct {
 	returnURL  string
 	future     string
 	receipt    string
+	shipping   obj
 }
 
 func (p *params) confirming() confirming {
 	in := confirming{
 		method: p.str("payment_method"), returnURL: p.str("return_url"), future: p.str("setup_future_usage"), receipt: p.str("receipt_email"),
+		shipping: p.hash("shipping", nil),
 	}
 	switch off := p.str("off_session"); off {
 	case "", "false":
@@ -64,7 +66,7 @@ func createIntent(c *call) (any, error) {
 	}
 	pi := c.newIntent(at, amount, currency, customerID)
 	pi.description, pi.metadata, pi.automatic, pi.setupFuture = description, metadata, automatic, in.future
-	pi.receiptEmail, pi.returnURL = in.receipt, in.returnURL
+	pi.receiptEmail, pi.returnURL, pi.shipping = in.receipt, in.returnURL, in.shipping
 	if len(kinds) > 0 {
 		pi.kinds = kinds
 	}

@@ -22,6 +22,10 @@ func (m *paymentMethod) render(*Server) obj {
 		"id": m.id, "object": "payment_method", "billing_details": m.billingDetails(), "created": m.created,
 		"customer": orNil(m.customer), "livemode": false, "metadata": renderMetadata(m.metadata), "type": m.kind,
 	}
+	if m.kind == "sepa_debit" {
+		o["sepa_debit"] = m.sepa()
+		return o
+	}
 	if m.kind == "us_bank_account" {
 		o["us_bank_account"] = obj{
 			"account_holder_type": "individual", "account_type": "checking", "bank_name": "STRIPE TEST BANK",
@@ -37,6 +41,13 @@ func (m *paymentMethod) render(*Server) obj {
 		"three_d_secure_usage": obj{"supported": true}, "wallet": nil,
 	}
 	return o
+}
+
+func (m *paymentMethod) sepa() obj {
+	return obj{
+		"bank_code": "19043", "branch_code": "", "country": "AT", "fingerprint": m.fingerprint,
+		"generated_from": obj{"charge": nil, "setup_attempt": nil}, "last4": m.does.last4,
+	}
 }
 
 func cardChecks() obj {
@@ -66,7 +77,7 @@ func (s *Server) newMethod(does behaviour) *paymentMethod {
 		id: s.id("pm"), kind: "card", does: does, created: s.clock.now, expMonth: 12,
 		expYear: int64(s.yearNow() + 4), fingerprint: s.token(16),
 	}
-	if does.brand == "us_bank_account" {
+	if does.slow {
 		m.kind = does.brand
 	}
 	s.methods.add(m)
@@ -113,12 +124,12 @@ func (m *paymentMethod) attachable() error {
 func createMethod(c *call) (any, error) {
 	kind := c.required("type")
 	does, known := behaviours["pm_card_visa"], kind == "card"
-	if kind == "us_bank_account" {
-		does, known = behaviours["pm_usBankAccount_success"], true
+	if kind == "us_bank_account" || kind == "sepa_debit" {
+		does, known = bankAccount(kind, c.at(kind).str("iban")), true
 		c.ignore(kind)
 	}
 	if !known {
-		c.fail(invalid("type", "The local Stripe has cards and us_bank_account, not %s.", kind))
+		c.fail(invalid("type", "The local Stripe has cards, us_bank_account and sepa_debit, not %s.", kind))
 	}
 	number, token := c.str("card", "number"), c.str("card", "token")
 	if number != "" {

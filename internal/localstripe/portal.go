@@ -47,6 +47,7 @@ func createPortal(c *call) (any, error) {
 		}
 	}
 	c.portals.add(ps)
+	c.tell(u.clock, "billing_portal.session.created", ps)
 	return ps.render(c.Server), nil
 }
 

@@ -48,7 +48,10 @@ func (s *Server) routes() http.Handler {
 
 		"POST /v1/checkout/sessions": createSession, "GET /v1/checkout/sessions": listSessions, "GET /v1/checkout/sessions/{id}": getSession,
 		"GET /v1/checkout/sessions/{id}/line_items": listSessionLines, "POST /v1/checkout/sessions/{id}/expire": expireSession,
-		"POST /v1/billing_portal/sessions": createPortal,
+		"GET /v1/payment_pages/{id}": getPage, "POST /v1/payment_pages/{id}/confirm": confirmPage,
+		"POST /v1/billing_portal/sessions":       createPortal,
+		"POST /v1/billing_portal/configurations": createConfiguration, "GET /v1/billing_portal/configurations": listConfigurations,
+		"GET /v1/billing_portal/configurations/{id}": getConfiguration, "POST /v1/billing_portal/configurations/{id}": updateConfiguration,
 
 		"GET /v1/events": listEvents, "GET /v1/events/{id}": getEvent,
 		"POST /v1/webhook_endpoints": createEndpoint, "GET /v1/webhook_endpoints": listEndpoints,

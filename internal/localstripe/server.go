@@ -69,6 +69,7 @@ type state struct {
 	setups        table[*setupIntent]
 	sessions      table[*checkoutSession]
 	portals       table[*portalSession]
+	configs       table[*configuration]
 	events        table[*event]
 	endpoints     table[*endpoint]
 }
@@ -80,7 +81,7 @@ type finder interface {
 func (s *state) tables() []finder {
 	return []finder{
 		&s.clocks, &s.customers, &s.products, &s.prices, &s.methods, &s.subscriptions, &s.items, &s.invoiceItems,
-		&s.invoices, &s.refunds, &s.disputes, &s.setups, &s.intents, &s.charges, &s.sessions, &s.portals, &s.events, &s.endpoints,
+		&s.invoices, &s.refunds, &s.disputes, &s.setups, &s.intents, &s.charges, &s.sessions, &s.portals, &s.configs, &s.events, &s.endpoints,
 	}
 }
 

@@ -96,6 +96,11 @@ func (s *Server) changeSubscription(sub *subscription, spec changeSpec) error {
 	if err != nil {
 		return err
 	}
+	if spec.trialNow && sub.status == "trialing" && s.subscriptionMethod(sub) == nil && sub.missingMethod != "create_invoice" {
+		s.change(sub.clock(), "customer.subscription.updated", sub, func() { sub.trialEnd = sub.clock().now })
+		s.endTrialWithoutMethod(sub)
+		return nil
+	}
 	if plan.billNow && (spec.behavior == "error_if_incomplete" || spec.behavior == "pending_if_incomplete") {
 		refusal := s.foresee(sub, plan)
 		if refusal != nil && spec.behavior == "error_if_incomplete" {

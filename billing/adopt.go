@@ -1,7 +1,6 @@
 package billing
 
 import (
-	"reflect"
 	"time"
 
 	"purser/ledger"
@@ -10,30 +9,38 @@ import (
 // adopt takes in what Stripe changed of the latest period: it was cut short, its end
 // moved, its trial ended early or was extended.
 func (s *State) adopt(sub *Sub) error {
-	s.dropGuesses(sub)
-	s.refreshFigures(sub)
 	p := sub.last()
-	if p.TurnedAt != nil || p.CutAt != nil {
+	switch cut := s.cutInstant(sub, p); {
+	case !p.open():
 		return nil
-	}
-	if p.Trial {
-		s.adoptTrial(sub, p)
-		return nil
-	}
-	if cut := s.cutInstant(sub, p); cut != nil {
+	case p.Trial && p.GrantedAt != nil:
+		if end := trialEnd(&sub.Facts, p); end.After(p.Start) || end.Equal(p.Start) {
+			p.moveTo(span{p.Start, end}, true)
+		}
+	case cut != nil:
 		return s.cut(sub, p, *cut)
+	case !sub.Facts.Status.Ended():
+		sub.moveEnd(p)
 	}
-	s.moveEnd(sub, p)
 	return nil
 }
 
-// dropGuesses forgets periods that the clock opened after one that Stripe, as we hear
-// now, had cut short.
+// dropGuesses forgets periods that the clock opened after one that ended earlier, as we
+// hear now: Stripe had cut it short, or it was a trial that ended early.
 func (s *State) dropGuesses(sub *Sub) {
 	for len(sub.Periods) > 1 {
 		last, prior := sub.last(), sub.Periods[len(sub.Periods)-2]
-		if last.GrantedAt != nil || last.TurnedAt != nil || prior.TurnedAt != nil || prior.CutAt != nil ||
-			prior.Trial || s.cutInstant(sub, prior) == nil {
+		if last.GrantedAt != nil || !last.open() {
+			return
+		}
+		switch {
+		case prior.Trial && trialEnd(&sub.Facts, prior).Before(prior.End):
+			// Nothing rolls out of a trial, so its turn may have run.
+			prior.moveTo(span{prior.Start, trialEnd(&sub.Facts, prior)}, true)
+		case prior.Trial && (sub.Facts.Status == StatusPaused || sub.Facts.begins().After(prior.End)):
+			// It was paused when its trial ended.
+		case prior.open() && s.cutInstant(sub, prior) != nil:
+		default:
 			return
 		}
 		sub.Periods = sub.Periods[:len(sub.Periods)-1]
@@ -41,84 +48,104 @@ func (s *State) dropGuesses(sub *Sub) {
 	}
 }
 
-// refreshFigures keeps the periods that are not granted yet at today's catalogue.
-func (s *State) refreshFigures(sub *Sub) {
-	for _, p := range sub.Periods {
-		if p.GrantedAt == nil && p.TurnedAt == nil {
-			if f := figure(s.Catalog, sub.Facts.Items, nil); !reflect.DeepEqual(f, p.Figures) {
-				p.Figures, p.dirty = f, true
-			}
+// trialEnd is where a trial ends by what Stripe says now. A trial is never cut: one that
+// ends early just ends, one that is extended keeps its lot (B4).
+func trialEnd(f *Subscription, p *Period) time.Time {
+	end := p.End
+	switch ended := f.endedAt(); {
+	case f.Status == StatusTrialing:
+		if f.TrialEnd != nil && f.TrialStart != nil && !f.TrialStart.After(p.Start) {
+			end = *f.TrialEnd
+		}
+	case ended != nil:
+		end = earlier(end, *ended)
+	case p.span().contains(f.PeriodStart):
+		if f.PeriodStart.After(p.Start) {
+			end = f.PeriodStart
 		}
 	}
-}
-
-// adoptTrial follows a trial's end. A trial is never cut: one that ends early just
-// ends, one that is extended keeps its lot (B4).
-func (s *State) adoptTrial(sub *Sub, p *Period) {
-	end := p.End
-	switch f := &sub.Facts; {
-	case f.Status == StatusTrialing && f.TrialEnd != nil:
-		end = *f.TrialEnd
-	case f.endedAt() != nil && f.endedAt().Before(end):
-		end = later(*f.endedAt(), p.Start)
-	case f.Status != StatusTrialing && f.PeriodStart.After(p.Start) && f.PeriodStart.Before(end):
-		end = f.PeriodStart
-	}
-	if !end.Equal(p.End) && !end.Before(p.Start) {
-		p.End, p.FullEnd, p.dirty = end, end, true
-	}
+	return later(end, p.Start)
 }
 
 // cutInstant tells where a period was cut short (B11): where Stripe's own period begins
-// in its middle, or where the subscription ended with money given back.
+// in its middle, where the anchor was reset to meanwhile, or where the subscription
+// ended with money given back (B6).
 func (s *State) cutInstant(sub *Sub, p *Period) *time.Time {
 	f := &sub.Facts
-	if p.Start.Before(f.PeriodStart) && f.PeriodStart.Before(p.End) {
+	switch end := f.endedAt(); {
+	case p.Trial:
+		return nil
+	case p.span().inside(f.Anchor) && !f.Anchor.After(f.PeriodStart):
+		return &f.Anchor
+	case p.span().inside(f.PeriodStart):
 		return &f.PeriodStart
-	}
-	if end := f.endedAt(); end != nil && p.span().contains(*end) && s.catalogued(sub, p) && sub.moneyBack(s.Catalog, p, *end) {
-		return end
+	case end != nil && end.Before(p.End) && p.Figures.Mapped() && sub.moneyBack(s.Catalog, p, *end):
+		start := later(*end, p.Start)
+		return &start
 	}
 	return nil
 }
 
-func (s *State) catalogued(sub *Sub, p *Period) bool { return p.Figures.Mapped() && !p.Trial }
-
-// moveEnd follows an end that Stripe moved without beginning a new period.
-func (s *State) moveEnd(sub *Sub, p *Period) {
-	m, trial := sub.Facts.month(p.Start)
-	if trial || sub.Facts.Status.Ended() || m.end.Equal(p.End) || !m.end.After(p.Start) {
-		return
-	}
-	own := m.start.Equal(p.Start) && sub.Facts.PeriodStart.Equal(p.Start) && sub.Facts.monthly()
-	if p.GrantedAt == nil || own {
-		p.End, p.FullEnd, p.dirty = m.end, m.end, true
+// moveEnd follows an end that Stripe moved without beginning a new period. Months of a
+// longer period that were granted stay as they are.
+func (s *Sub) moveEnd(p *Period) {
+	f := &s.Facts
+	m, trial := f.month(p.Start)
+	sameStart := f.monthly() && f.PeriodStart.Equal(p.Start) && m == f.own()
+	if m.end.After(p.Start) && (p.GrantedAt == nil || sameStart) {
+		p.moveTo(m, trial)
 	}
 }
 
-// cut ends a period early. Its target becomes the part that has elapsed, settled at
-// once from what is unspent and unheld of its lot, wherever it lies; only what was
-// spent or is held remains owed. A period that isn't granted yet remembers the cut.
+// cut ends a period early. Its target becomes the part that has elapsed, and the rest is
+// taken at once from what is unspent and unheld of its lot, wherever it lies; only what
+// was spent or is held remains owed. A period that isn't granted yet remembers the
+// target that it was cut to. While the subscription isn't in good standing nothing is
+// taken before its time (B6): the turn takes it.
 func (s *State) cut(sub *Sub, p *Period, at time.Time) error {
+	whole := p.Target
+	p.Target = part(whole, at.Sub(p.Start), p.End.Sub(p.Start), false)
 	p.CutAt, p.End, p.dirty = &at, at, true
 	if p.GrantedAt == nil {
 		return nil
 	}
-	target := p.elapsed(p.Target)
-	p.Owed += p.Target - target
-	p.Target = target
-	taken, err := s.takeBack(sub, p, s.Book.Take, p.Owed, at, "the period was cut short")
+	p.Owed += whole - p.Target
+	if lapses(sub.Facts.Status) {
+		return nil
+	}
+	return s.takeOwed(sub, p, at, "the period was cut short")
+}
+
+// takeOwed takes what a period owes from what is left of its lot, wherever it lies: the
+// main account first, then the allocations in the order in which they were made.
+func (s *State) takeOwed(sub *Sub, p *Period, at time.Time, memo string) error {
+	taken, err := s.takeBack(sub, p, s.lotOf(sub, p), p.Owed, at, memo)
 	p.Owed -= taken
 	return err
 }
 
-// takeBack takes up to so many credits of the period's lot, where choose finds them.
-func (s *State) takeBack(sub *Sub, p *Period, choose func(*ledger.Lot, int64) []ledger.Draw, credits int64, at time.Time, memo string) (int64, error) {
-	lot, ok := s.Book.Lot(p.LotOrigin)
-	if !ok || credits == 0 {
-		return 0, nil
+// lotOf gives what is left of a period's own lot. It may be several lots of one lineage,
+// when an assignment carried it from book to book (T13).
+func (s *State) lotOf(sub *Sub, p *Period) []*ledger.Portion {
+	var left []*ledger.Portion
+	for _, portion := range s.Book.Portions() {
+		l := portion.Lot
+		if l.Series == sub.Facts.ID && l.Step == p.Number && l.Source != ledger.Rollover {
+			left = append(left, portion)
+		}
 	}
-	draws := choose(lot, credits)
+	return left
+}
+
+// takeBack takes up to so many credits from what is free of the portions, in their order.
+func (s *State) takeBack(sub *Sub, p *Period, from []*ledger.Portion, credits int64, at time.Time, memo string) (int64, error) {
+	draws := []ledger.Draw{}
+	for _, portion := range from {
+		if n := min(portion.Free(), credits); n > 0 {
+			draws = append(draws, ledger.Draw{Portion: portion, Credits: n})
+			credits -= n
+		}
+	}
 	if len(draws) == 0 {
 		return 0, nil
 	}

@@ -18,6 +18,28 @@ type span struct{ start, end time.Time }
 
 func (s span) contains(t time.Time) bool { return !t.Before(s.start) && t.Before(s.end) }
 
+// inside tells whether t lies in the span and isn't its start.
+func (s span) inside(t time.Time) bool { return s.start.Before(t) && t.Before(s.end) }
+
+// within gives the part of the span that lies in another one.
+func (s span) within(o span) span {
+	return span{later(s.start, o.start), earlier(s.end, o.end)}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
 // monthFrom gives the month, counted from the anchor, that t lies in.
 func monthFrom(anchor, t time.Time) span {
 	ty, tm, _ := t.UTC().Date()
@@ -36,12 +58,20 @@ func CalendarMonth(t time.Time) (start, end time.Time) {
 	return start, start.AddDate(0, 1, 0)
 }
 
-// inTrial tells whether t lies in the subscription's trial.
+// own is Stripe's own period.
+func (s *Subscription) own() span { return span{s.PeriodStart, s.PeriodEnd} }
+
+// begins is when the periods that are counted from the anchor begin, as far as Stripe
+// tells: after a trial that is its end, or the instant at which a pause was over.
+func (s *Subscription) begins() time.Time { return earlier(s.Anchor, s.PeriodStart) }
+
+// inTrial tells whether t lies in a trial that Stripe says is running.
 func (s *Subscription) inTrial(t time.Time) bool {
-	return s.TrialStart != nil && s.TrialEnd != nil && span{*s.TrialStart, *s.TrialEnd}.contains(t)
+	return s.Status == StatusTrialing && s.TrialStart != nil && s.TrialEnd != nil && span{*s.TrialStart, *s.TrialEnd}.contains(t)
 }
 
-// monthly tells whether Stripe's own periods are credit months.
+// monthly tells whether Stripe's own periods are credit months. All items of a
+// subscription are billed at the same interval.
 func (s *Subscription) monthly() bool {
 	for _, i := range s.Items {
 		if i.Interval != "" {
@@ -53,23 +83,26 @@ func (s *Subscription) monthly() bool {
 
 // month gives the credit month that t lies in, and whether it is the trial (B4).
 // Stripe's own period decides where it is a month; months of a longer one, and those
-// that Stripe doesn't tell of, are counted from the anchor.
+// that Stripe doesn't tell of, are counted from the anchor and don't reach over an edge
+// of Stripe's own period.
 func (s *Subscription) month(t time.Time) (m span, trial bool) {
 	if s.inTrial(t) {
 		return span{*s.TrialStart, *s.TrialEnd}, true
 	}
-	own := span{s.PeriodStart, s.PeriodEnd}
+	own := s.own()
 	if s.monthly() && own.contains(t) {
 		return own, false
 	}
-	m = monthFrom(s.Anchor, t)
-	if own.contains(t) {
-		if m.start.Before(own.start) {
-			m.start = own.start
-		}
-		if m.end.After(own.end) {
-			m.end = own.end
-		}
+	anchor := s.Anchor
+	if anchor.IsZero() {
+		anchor = s.PeriodStart
+	}
+	m = monthFrom(anchor, t)
+	switch {
+	case own.contains(t):
+		m = m.within(own)
+	case t.Before(own.start):
+		m.end = earlier(m.end, own.start)
 	}
 	return m, false
 }

@@ -17,10 +17,11 @@ type Period struct {
 	FullEnd time.Time // where it would have ended, had it not been cut
 	Trial   bool
 	Figures *Figures
-	Seats   int64
+	Seats   int64 // of a trial: those it began with, which it never exceeds (B4)
 
-	Target    int64 // T: the last settled target
-	TargetMax int64 // of a trial: by the seats at its start
+	// T: the last settled target. Of a period that isn't granted yet: what it would be
+	// granted by as things stand.
+	Target    int64
 	Owed      int64 // O: what was to be taken back and wasn't there
 	Granted   int64
 	TakenBack int64
@@ -35,29 +36,43 @@ type Period struct {
 	TurnSeats int64
 	Rolled    int64
 
-	dirty bool
+	TargetMax int64 // not used
+	dirty     bool
 }
 
 func (p *Period) span() span { return span{p.Start, p.End} }
 
+// open tells whether the period may still change: it has neither turned nor been cut.
+func (p *Period) open() bool { return p.TurnedAt == nil && p.CutAt == nil }
+
 // netGrant is what rule B9's percentage counts from.
 func (p *Period) netGrant() int64 { return p.Granted - p.TakenBack }
 
-// elapsed is the part of a target that a cut period keeps.
+// elapsed is the part of a target that a period keeps that is shorter than its month.
 func (p *Period) elapsed(target int64) int64 {
-	if p.CutAt == nil {
-		return target
-	}
 	return part(target, p.End.Sub(p.Start), p.FullEnd.Sub(p.Start), false)
 }
 
 // share is what a change at that instant is worth (B10): all of it, or with proration
 // by the time left, rounded down when it is granted and up when it is taken.
 func (p *Period) share(x int64, at time.Time, take bool) int64 {
-	if !p.Figures.Proration {
+	if !p.Figures.Rules().Proration {
 		return x
 	}
-	return part(x, p.FullEnd.Sub(at), p.FullEnd.Sub(p.Start), take)
+	return part(x, p.End.Sub(at), p.End.Sub(p.Start), take)
+}
+
+// moveTo gives the period another end, which isn't a cut. The month that it is part of
+// may have begun before it: when a cut is heard of after the cut period has turned.
+// Then it is worth only its part of that month.
+func (p *Period) moveTo(m span, trial bool) {
+	full := m.end
+	if !trial && m.start.Before(p.Start) {
+		full = full.Add(p.Start.Sub(m.start))
+	}
+	if !p.End.Equal(m.end) || !p.FullEnd.Equal(full) || p.Trial != trial {
+		p.End, p.FullEnd, p.Trial, p.dirty = m.end, full, trial, true
+	}
 }
 
 // rollRoom is how much more may join the turn that ended this period.
@@ -66,6 +81,11 @@ func (p *Period) rollRoom() int64 {
 		return 0
 	}
 	return max(0, p.TurnRule.capOf(p.TurnSeats, p.netGrant())-p.Rolled)
+}
+
+// rolls tells whether credits of a lot may roll in this period's turn at all (B9).
+func (p *Period) rolls(l *ledger.Lot) bool {
+	return p.TurnRule != nil && (l.Source == ledger.Monthly || l.Source == ledger.Rollover) && p.TurnRule.survives(l)
 }
 
 // capOf is the most that rolls in one turn (B9).
@@ -84,18 +104,6 @@ func (r Rollover) capOf(seats, netGrant int64) int64 {
 // survives tells whether a lot may survive one more turn.
 func (r Rollover) survives(l *ledger.Lot) bool {
 	return r.MaxAgeTurns == 0 || l.TurnsSurvived < r.MaxAgeTurns
-}
-
-// PaidLine is a line of a paid invoice.
-type PaidLine struct {
-	InvoiceID string    `json:"invoice_id"`
-	PriceID   string    `json:"price_id"`
-	LookupKey string    `json:"lookup_key,omitempty"`
-	Quantity  int64     `json:"quantity"`
-	Amount    int64     `json:"amount"`
-	Proration bool      `json:"proration,omitempty"`
-	From      time.Time `json:"from"`
-	To        time.Time `json:"to"`
 }
 
 // Sub is a subscription with its periods and what was paid for it.
@@ -123,12 +131,14 @@ func (s *Sub) last() *Period {
 
 // period gives a period by its number. Periods that were over long ago aren't loaded.
 func (s *Sub) period(number int64) *Period {
-	for i := len(s.Periods) - 1; i >= 0; i-- {
-		if s.Periods[i].Number == number {
-			return s.Periods[i]
-		}
+	if len(s.Periods) == 0 {
+		return nil
 	}
-	return nil
+	i := number - s.Periods[0].Number
+	if i < 0 || i >= int64(len(s.Periods)) {
+		return nil
+	}
+	return s.Periods[i]
 }
 
 // current gives the period that the clock stands in.
@@ -139,6 +149,16 @@ func (s *Sub) current(at time.Time) *Period {
 		}
 	}
 	return nil
+}
+
+// everGranted tells whether a paid month was granted to the subscription already.
+func (s *Sub) everGranted() bool {
+	for _, p := range s.Periods {
+		if p.GrantedAt != nil && !p.Trial {
+			return true
+		}
+	}
+	return len(s.Periods) > 0 && s.Periods[0].Number > 1
 }
 
 // grantKey makes the key of the next grant for a period's start, counted on across the
@@ -154,45 +174,3 @@ func (s *Sub) grantKey(p *Period) string {
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-// covered tells whether what was paid covers the whole period (B7): a line of a plan's
-// price, not of a proration, in an invoice that is paid.
-func (s *Sub) covered(c *Catalog, p *Period) bool {
-	for _, l := range s.Paid {
-		if !l.Proration && !l.From.After(p.Start) && !l.To.Before(p.FullEnd) &&
-			planName(c, l.PriceID, l.LookupKey, p.Figures) != "" {
-			return true
-		}
-	}
-	return false
-}
-
-// paidQuantities are the quantities that were paid for within a period, for plans
-// whose increases wait for their invoice.
-func (s *Sub) paidQuantities(c *Catalog, p *Period, f *Figures) map[string]int64 {
-	q := map[string]int64{}
-	for _, l := range s.Paid {
-		name := planName(c, l.PriceID, l.LookupKey, f)
-		if name != "" && l.Amount >= 0 && l.From.Before(p.End) && l.To.After(p.Start) {
-			q[name] = max(q[name], l.Quantity)
-		}
-	}
-	return q
-}
-
-// moneyBack tells whether cancelling gave money back for the rest of the period: a
-// credit for unused time up to its end, with nothing charged in its place.
-func (s *Sub) moneyBack(c *Catalog, p *Period, ended time.Time) bool {
-	back := false
-	for _, l := range s.Paid {
-		if !l.Proration || l.To.Before(p.FullEnd) || l.From.Before(ended.Add(-time.Minute)) ||
-			planName(c, l.PriceID, l.LookupKey, p.Figures) == "" {
-			continue
-		}
-		if l.Amount > 0 {
-			return false
-		}
-		back = back || l.Amount < 0
-	}
-	return back
-}

@@ -2,6 +2,7 @@ package billing
 
 import (
 	"fmt"
+	"reflect"
 	"time"
 
 	"purser/ledger"
@@ -11,23 +12,19 @@ func takeBackKey(sub *Sub, p *Period) string {
 	return fmt.Sprintf("take_back:%s:%d:%d", sub.Facts.ID, p.Number, p.TakeBacks)
 }
 
-// grant makes a period's base grant, once (B5). The periods before it turn first, so
-// that what is left of them rolls over into it.
+// grant makes a period's base grant, once (B5), by the target that the period was kept
+// at until now. The periods before it turn first, so that what is left of them rolls
+// over into it.
 func (s *State) grant(sub *Sub, p *Period) error {
-	for _, earlier := range sub.Periods {
-		if earlier.Number < p.Number && earlier.TurnedAt == nil {
-			if err := s.turn(sub, earlier); err != nil {
+	for _, before := range sub.Periods {
+		if before.Number < p.Number && before.TurnedAt == nil {
+			if err := s.turn(sub, before); err != nil {
 				return err
 			}
 		}
 	}
-	items := sub.Facts.Items
-	p.Seats = p.Figures.seats(items)
-	p.Target = p.elapsed(p.Figures.target(items, p.Trial))
 	credits := p.Target
-	if p.Trial {
-		p.TargetMax = p.Target
-	} else {
+	if !p.Trial {
 		credits -= s.setOff(sub, p)
 	}
 	at := p.Start
@@ -35,11 +32,12 @@ func (s *State) grant(sub *Sub, p *Period) error {
 	return s.issue(sub, p, credits, at, fmt.Sprintf("the period of %s, %d seats", stamp(p.Start), p.Seats))
 }
 
-// setOff lets what was carried from a cut period reduce this one's grant. What exceeds
-// the grant stays owed in it.
+// setOff lets what was carried from earlier periods reduce this one's grant. What
+// exceeds the grant stays owed in it. The first grant of a subscription also answers for
+// what stayed owed in one of the same customer's that was canceled (B6).
 func (s *State) setOff(sub *Sub, p *Period) int64 {
 	owed := sub.Owed
-	if sub.customerOwed != nil && !sub.everGranted(p) {
+	if sub.customerOwed != nil && !sub.everGranted() {
 		owed += sub.customerOwed.now
 		sub.customerOwed.now = 0
 	}
@@ -47,15 +45,6 @@ func (s *State) setOff(sub *Sub, p *Period) int64 {
 	p.Owed = owed - off
 	sub.Owed, sub.dirty = 0, true
 	return off
-}
-
-func (s *Sub) everGranted(before *Period) bool {
-	for _, p := range s.Periods {
-		if p != before && p.GrantedAt != nil && !p.Trial {
-			return true
-		}
-	}
-	return len(s.Periods) > 0 && s.Periods[0].Number > 1
 }
 
 // issue grants credits into the period's one lot, which the first of them makes.
@@ -90,19 +79,17 @@ func (s *State) issue(sub *Sub, p *Period, credits int64, at time.Time, memo str
 // subscription in good standing is recomputed (B6).
 func (s *State) recompute(sub *Sub, at time.Time) error {
 	p := sub.current(at)
-	if p == nil || p.GrantedAt == nil || p.TurnedAt != nil || !recomputes(sub.Facts.Status, p) {
+	if p == nil || p.GrantedAt == nil || !p.open() || !recomputes(sub.Facts.Status, p) {
 		return nil
 	}
 	f := union(figure(s.Catalog, sub.Facts.Items, p.Figures), p.Figures)
-	target := s.targetNow(sub, p, f)
-	if f.Lead() != p.Figures.Lead() || len(f.Plans) != len(p.Figures.Plans) {
-		p.dirty = true
+	if !reflect.DeepEqual(f, p.Figures) {
+		p.Figures, p.dirty = f, true
 	}
-	p.Figures = f
-	if seats := f.seats(sub.Facts.Items); seats != p.Seats {
+	if seats := f.seats(sub.Facts.Items); seats != p.Seats && !p.Trial {
 		p.Seats, p.dirty = seats, true
 	}
-	switch {
+	switch target := s.targetNow(sub, p); {
 	case target > p.Target:
 		return s.increase(sub, p, target, at)
 	case target < p.Target:
@@ -115,42 +102,27 @@ func recomputes(status Status, p *Period) bool {
 	return status == StatusActive && !p.Trial || status == StatusTrialing && p.Trial
 }
 
-// union keeps the figures of plans that the subscription no longer has, so that one
-// which comes back within the period counts as it did. The leading plan stays first.
-func union(now, prior *Figures) *Figures {
-	if !now.Mapped() {
-		kept := *prior
-		return &kept
-	}
-	for _, p := range prior.Plans {
-		if now.plan(p.Name) == nil {
-			now.Plans = append(now.Plans, p)
-		}
-	}
-	for price, plan := range prior.Prices {
-		if now.Prices[price] == "" {
-			now.Prices[price] = plan
-		}
-	}
-	return now
-}
-
 // targetNow is the target by the subscription as it stands. A trial never counts more
 // seats than it began with, and a plan may let increases wait for their invoice.
-func (s *State) targetNow(sub *Sub, p *Period, f *Figures) int64 {
-	q := f.quantities(sub.Facts.Items)
-	target := f.targetOf(q, p.Trial)
+func (s *State) targetNow(sub *Sub, p *Period) int64 {
+	q := p.Figures.quantities(sub.Facts.Items)
 	if p.Trial {
-		return min(target, p.TargetMax)
+		p.Figures.capSeats(q, p.Seats)
+		return p.Figures.targetOf(q, true)
 	}
-	if target <= p.Target || f.Increase != IncreasePaid {
+	target := p.elapsed(p.Figures.targetOf(q, false))
+	if target <= p.Target || p.Figures.Rules().Increase != IncreasePaid {
 		return target
 	}
-	paid := sub.paidQuantities(s.Catalog, p, f)
-	for name := range q {
-		q[name] = min(q[name], paid[name])
+	paid := sub.paidQuantities(s.Catalog, p, p.Figures)
+	for name, bought := range q {
+		if n, any := paid[name]; any {
+			q[name] = min(bought, n)
+		} else {
+			delete(q, name)
+		}
 	}
-	return max(p.Target, min(target, f.targetOf(q, false)))
+	return max(p.Target, p.elapsed(p.Figures.targetOf(q, false)))
 }
 
 func (s *State) increase(sub *Sub, p *Period, target int64, at time.Time) error {
@@ -161,15 +133,21 @@ func (s *State) increase(sub *Sub, p *Period, target int64, at time.Time) error 
 	return s.issue(sub, p, due-off, at, fmt.Sprintf("%d seats from now on", p.Seats))
 }
 
+// decrease takes back what is free of the period's lot in the main account, at once or
+// at the turn. The rest is owed.
 func (s *State) decrease(sub *Sub, p *Period, target int64, at time.Time) error {
 	due := p.share(p.Target-target, at, true)
 	p.Target, p.dirty = target, true
 	var taken int64
-	if p.Figures.SeatDecrease != SeatDecreaseNextPeriod {
-		pool, _ := s.Book.Account(ledger.Main)
-		inPool := func(lot *ledger.Lot, credits int64) []ledger.Draw { return s.Book.TakeFrom(lot, pool, credits) }
+	if p.Figures.Rules().SeatDecrease != SeatDecreaseNextPeriod {
+		var inMain []*ledger.Portion
+		for _, portion := range s.lotOf(sub, p) {
+			if portion.Account.ID == ledger.Main {
+				inMain = append(inMain, portion)
+			}
+		}
 		var err error
-		if taken, err = s.takeBack(sub, p, inPool, due, at, fmt.Sprintf("%d seats from now on", p.Seats)); err != nil {
+		if taken, err = s.takeBack(sub, p, inMain, due, at, fmt.Sprintf("%d seats from now on", p.Seats)); err != nil {
 			return err
 		}
 	}

@@ -22,14 +22,22 @@ const actor = "purser"
 
 // CurrentPeriod is the period that the clock stands in: that of the team's
 // subscription, of the oldest one on a personal account, or else the calendar month.
+// One that has ended gives way to one that goes on, and counts no longer once its
+// credits have ended.
 func (s *State) CurrentPeriod(at time.Time) (start, end time.Time, of *Sub) {
 	for _, sub := range s.Subs {
-		if p := sub.current(at); p != nil {
-			return p.Start, p.End, sub
+		p := sub.current(at)
+		if p == nil || sub.Facts.Status.Ended() && (of != nil || p.TurnedAt != nil) {
+			continue
+		}
+		if of == nil || of.Facts.Status.Ended() {
+			start, end, of = p.Start, p.End, sub
 		}
 	}
-	start, end = CalendarMonth(at)
-	return start, end, nil
+	if of == nil {
+		start, end = CalendarMonth(at)
+	}
+	return start, end, of
 }
 
 // Sub gives a subscription by its id.

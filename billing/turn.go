@@ -13,14 +13,79 @@ import (
 // lots roll as far as the rule lets them, and the rest expires. It counts as of the
 // period's end.
 func (s *State) turn(sub *Sub, p *Period) error {
-	if err := s.collectOwed(sub, p); err != nil {
+	at := p.End
+	if sub.Facts.Status.Ended() {
+		at = s.turnAt(sub, p)
+	}
+	if err := s.collectOwed(sub, p, at); err != nil {
 		return err
 	}
-	at := s.turnInstant(sub, p)
 	p.TurnedAt, p.dirty = &at, true
 	p.TurnRule, p.TurnSeats = s.turnRule(sub, p)
-	candidates := s.toTurn(sub, p)
-	roll, rest := splitTurn(p, candidates)
+	return s.settleTurn(sub, p, at, s.freeOf(sub, p))
+}
+
+// collectOwed takes what is owed of the period's lot from what is left of it, wherever
+// it lies. What even that lacks is carried to the next grant where the plan prorates or
+// the period was cut, and forgotten otherwise (B10, B11). Of a trial nothing is owed.
+func (s *State) collectOwed(sub *Sub, p *Period, at time.Time) error {
+	if p.Owed == 0 {
+		return nil
+	}
+	if err := s.takeOwed(sub, p, at, "owed at the turn of the period"); err != nil {
+		return err
+	}
+	if !p.Trial && (p.CutAt != nil || p.Figures.Rules().Proration) {
+		sub.Owed += p.Owed
+		sub.dirty = true
+	}
+	p.Owed, p.dirty = 0, true
+	return nil
+}
+
+// leaveDebt hands what an ended subscription still owes to its customer, whose next
+// subscription answers for it (B6).
+func (s *Sub) leaveDebt() {
+	if s.Facts.Status.Ended() && s.customerOwed != nil && s.Owed > 0 {
+		s.customerOwed.now += s.Owed
+		s.Owed, s.dirty = 0, true
+	}
+}
+
+// turnRule is the rollover of the new period's plan, with its seats. Nothing rolls out
+// of a trial, nor where no period follows; of an ended subscription only into a month
+// that was granted before the end.
+func (s *State) turnRule(sub *Sub, p *Period) (*Rollover, int64) {
+	next := sub.period(p.Number + 1)
+	if p.Trial || next == nil {
+		return nil, 0
+	}
+	if sub.Facts.Status.Ended() && next.GrantedAt == nil && !s.grantable(sub, next, next.Start) {
+		return nil, 0
+	}
+	f := next.Figures
+	if !f.Mapped() {
+		f = p.Figures
+	}
+	rule := f.Rules().Rollover
+	return &rule, f.seats(sub.Facts.Items)
+}
+
+// freeOf gives what is free of the lots that a period's turn ends.
+func (s *State) freeOf(sub *Sub, p *Period) []*ledger.Portion {
+	var out []*ledger.Portion
+	for _, portion := range s.Book.Portions() {
+		l := portion.Lot
+		if l.Series == sub.Facts.ID && l.Step <= p.Number && portion.Free() > 0 {
+			out = append(out, portion)
+		}
+	}
+	return out
+}
+
+// settleTurn lets credits roll by a turn's rule as far as it has room, and ends the rest.
+func (s *State) settleTurn(sub *Sub, p *Period, at time.Time, portions []*ledger.Portion) error {
+	roll, rest := splitTurn(p, portions)
 	for _, d := range roll {
 		if err := s.roll(sub, p, d, at); err != nil {
 			return err
@@ -29,80 +94,14 @@ func (s *State) turn(sub *Sub, p *Period) error {
 	return s.expireDraws(sub, p, rest, at)
 }
 
-// turnInstant is when a turn counts: at the period's end, or when the subscription
-// ended if that was before it.
-func (s *State) turnInstant(sub *Sub, p *Period) time.Time {
-	if end := sub.Facts.endedAt(); end != nil && end.Before(p.End) && p.GrantedAt == nil {
-		return later(*end, p.Start)
-	}
-	return p.End
-}
-
-// collectOwed takes what is owed of the period's lot from what is left of it, wherever
-// it lies. What even that lacks is carried to the next grant where the plan prorates or
-// the period was cut, and forgotten otherwise (B10, B11).
-func (s *State) collectOwed(sub *Sub, p *Period) error {
-	if p.Owed == 0 {
-		return nil
-	}
-	taken, err := s.takeBack(sub, p, s.Book.Take, p.Owed, p.End, "owed at the turn of the period")
-	if err != nil {
-		return err
-	}
-	p.Owed -= taken
-	if p.CutAt != nil || p.Figures.Proration {
-		s.carry(sub, p.Owed)
-	}
-	p.Owed = 0
-	return nil
-}
-
-// carry remembers what is set off against the next grant: of an ended subscription,
-// against the first grant of the customer's next one.
-func (s *State) carry(sub *Sub, owed int64) {
-	sub.dirty = true
-	if sub.Facts.Status.Ended() && sub.customerOwed != nil {
-		sub.customerOwed.now += owed
-		return
-	}
-	sub.Owed += owed
-}
-
-// turnRule is the rollover of the new period's plan, with its seats. Nothing rolls out
-// of a trial, nor where no period follows.
-func (s *State) turnRule(sub *Sub, p *Period) (*Rollover, int64) {
-	next := sub.period(p.Number + 1)
-	if p.Trial || next == nil || sub.Facts.Status.Ended() {
-		return nil, 0
-	}
-	f := next.Figures
-	if !f.Mapped() {
-		f = p.Figures
-	}
-	rule := f.Rollover
-	return &rule, f.seats(sub.Facts.Items)
-}
-
-// toTurn gives what is free of the period's lots, the oldest first; of one age the main
-// account's first, then the allocations' in the order in which they were made (B9).
-func (s *State) toTurn(sub *Sub, p *Period) []*ledger.Portion {
-	var out []*ledger.Portion
-	for _, portion := range s.Book.Portions() {
-		l := portion.Lot
-		if l.Series == sub.Facts.ID && l.Step <= p.Number && portion.Free() > 0 {
-			out = append(out, portion)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b *ledger.Portion) int {
+// splitTurn says what rolls and what expires. What exceeds the room expires: the oldest
+// first; of one age the main account's first, then the allocations' in the order in
+// which they were made (B9).
+func splitTurn(p *Period, portions []*ledger.Portion) (roll, rest []ledger.Draw) {
+	slices.SortStableFunc(portions, func(a, b *ledger.Portion) int {
 		return cmp.Or(a.Lot.FirstGrantedAt.Compare(b.Lot.FirstGrantedAt), cmp.Compare(a.Account.ID, b.Account.ID),
 			cmp.Compare(a.Lot.ID, b.Lot.ID))
 	})
-	return out
-}
-
-// splitTurn says what rolls and what expires: pure arithmetic over portions in order of
-// age. What exceeds the room expires, the first first.
-func splitTurn(p *Period, portions []*ledger.Portion) (roll, rest []ledger.Draw) {
 	var eligible int64
 	for _, portion := range portions {
 		if p.rolls(portion.Lot) {
@@ -112,12 +111,11 @@ func splitTurn(p *Period, portions []*ledger.Portion) (roll, rest []ledger.Draw)
 	excess := max(0, eligible-p.rollRoom())
 	for _, portion := range portions {
 		free := portion.Free()
-		if !p.rolls(portion.Lot) {
-			rest = append(rest, ledger.Draw{Portion: portion, Credits: free})
-			continue
+		over := free
+		if p.rolls(portion.Lot) {
+			over = min(excess, free)
+			excess -= over
 		}
-		over := min(excess, free)
-		excess -= over
 		if over > 0 {
 			rest = append(rest, ledger.Draw{Portion: portion, Credits: over})
 		}
@@ -128,13 +126,9 @@ func splitTurn(p *Period, portions []*ledger.Portion) (roll, rest []ledger.Draw)
 	return roll, rest
 }
 
-// rolls tells whether credits of a lot may roll in this period's turn at all.
-func (p *Period) rolls(l *ledger.Lot) bool {
-	return p.TurnRule != nil && (l.Source == ledger.Monthly || l.Source == ledger.Rollover) && p.TurnRule.survives(l)
-}
-
 // roll carries credits into the next period. They keep their start, so that they are
-// drawn before the new month's, and end as those do.
+// drawn before the new month's, and end as those do. What joins a turn later adds to
+// the lot that the turn made.
 func (s *State) roll(sub *Sub, p *Period, d ledger.Draw, at time.Time) error {
 	next := sub.period(p.Number + 1)
 	lot := d.Portion.Lot
@@ -159,61 +153,22 @@ func (s *State) roll(sub *Sub, p *Period, d ledger.Draw, at time.Time) error {
 
 // expireDraws ends what doesn't roll, one entry for each lot.
 func (s *State) expireDraws(sub *Sub, p *Period, draws []ledger.Draw, at time.Time) error {
-	for len(draws) > 0 {
-		lot := draws[0].Portion.Lot
-		mine := slices.DeleteFunc(slices.Clone(draws), func(d ledger.Draw) bool { return d.Portion.Lot != lot })
-		draws = slices.DeleteFunc(draws, func(d ledger.Draw) bool { return d.Portion.Lot == lot })
+	var lots []*ledger.Lot
+	of := map[*ledger.Lot][]ledger.Draw{}
+	for _, d := range draws {
+		lot := d.Portion.Lot
+		if of[lot] == nil {
+			lots = append(lots, lot)
+		}
+		of[lot] = append(of[lot], d)
+	}
+	for _, lot := range lots {
 		if _, err := s.Book.ExpireDraws(ledger.Request{
 			Key:   fmt.Sprintf("expiry:%d:%s:%d:%d", lot.ID, sub.Facts.ID, p.Number, s.Book.NextNumber()),
 			Actor: actor, At: at, Memo: "the period has turned",
-		}, mine); err != nil {
+		}, of[lot]); err != nil {
 			return fmt.Errorf("expiring what did not roll: %w", err)
 		}
 	}
 	return nil
-}
-
-// joinReturned lets what came free in lots whose period has turned join that turn, as
-// far as its room goes; the rest expires (L8). Across two turns it joins each in order,
-// since what joined the first lies in a lot of the second.
-func (s *State) joinReturned(at time.Time) error {
-	for range settleMax {
-		sub, p, portion := s.returned()
-		if portion == nil {
-			return nil
-		}
-		free := portion.Free()
-		var rolled int64
-		if p.rolls(portion.Lot) {
-			rolled = min(free, p.rollRoom())
-		}
-		if rolled > 0 {
-			if err := s.roll(sub, p, ledger.Draw{Portion: portion, Credits: rolled}, at); err != nil {
-				return err
-			}
-		}
-		if free > rolled {
-			rest := []ledger.Draw{{Portion: portion, Credits: free - rolled}}
-			if err := s.expireDraws(sub, p, rest, at); err != nil {
-				return err
-			}
-		}
-	}
-	return fmt.Errorf("book %d: no end of what joins past turns", s.Book.ID)
-}
-
-func (s *State) returned() (*Sub, *Period, *ledger.Portion) {
-	for _, portion := range s.Book.Portions() {
-		if portion.Lot.Series == "" || portion.Free() == 0 {
-			continue
-		}
-		sub := s.Sub(portion.Lot.Series)
-		if sub == nil {
-			continue
-		}
-		if p := sub.period(portion.Lot.Step); p != nil && p.TurnedAt != nil {
-			return sub, p, portion
-		}
-	}
-	return nil, nil, nil
 }

@@ -101,6 +101,7 @@ type Book struct {
 	holds       map[int64]*HoldState
 	nextHoldEnd *time.Time // of holds that were not loaded
 	debts       []*debt
+	drawn       map[string]FromMain
 
 	loadedWindow time.Time
 	loadedDue    *time.Time

@@ -68,10 +68,11 @@ type Entry struct {
 	Memo      string
 	Reference string
 	Metadata  json.RawMessage
-	Undoes    int64      // the entry that this one settles or gives back
-	Peer      *EntryRef  // the other half of a move between two books, or what paid elsewhere
-	Lot       int64      // the lot that was frozen, thawed or redated; such an entry has no postings
-	EndsAt    *time.Time // when a hold ends by itself, or a redated lot; nil: never
+	Answer    json.RawMessage // what the first answer said beside the postings; whoever asked sets it before Write
+	Undoes    int64           // the entry that this one settles or gives back
+	Peer      *EntryRef       // the other half of a move between two books, or what paid elsewhere
+	Lot       int64           // the lot that was frozen, thawed or redated; such an entry has no postings
+	EndsAt    *time.Time      // when a hold ends by itself, or a redated lot; nil: never
 	Postings  []Posting
 	Replayed  bool // the first answer to a repeated key
 

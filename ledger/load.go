@@ -23,6 +23,7 @@ type Want struct {
 	Holds   []int64
 	Undo    []int64
 	Origins []string
+	Drawn   []string // holders whose draws from the main account are wanted
 }
 
 // Open locks books, in id order, and loads them as they stand. The transaction should
@@ -70,6 +71,8 @@ type loader struct {
 	undoBooks, undoIDs []int64
 	originBooks        []int64
 	origins            []string
+	drawnBooks         []int64
+	drawnHolders       []string
 }
 
 func load(ctx context.Context, q Querier, at time.Time, wants []Want, lock bool) ([]*Book, error) {
@@ -87,6 +90,7 @@ func load(ctx context.Context, q Querier, at time.Time, wants []Want, lock bool)
 	l.queueHolds()
 	l.queueNextHoldEnd()
 	l.queueDebts()
+	l.queueDrawn()
 	if err := q.SendBatch(ctx, &l.batch).Close(); err != nil {
 		return nil, fmt.Errorf("loading books: %w", err)
 	}
@@ -118,6 +122,9 @@ func (l *loader) want(w Want) {
 	for _, o := range w.Origins {
 		l.originBooks, l.origins = append(l.originBooks, w.Book), append(l.origins, o)
 	}
+	for _, holder := range w.Drawn {
+		l.drawnBooks, l.drawnHolders = append(l.drawnBooks, w.Book), append(l.drawnHolders, holder)
+	}
 }
 
 func (l *loader) queueBooks(lock bool) {
@@ -145,7 +152,7 @@ func (l *loader) queueBooks(lock bool) {
 func newBook(id int64, kind Kind) *Book {
 	return &Book{
 		ID: id, Kind: kind, lots: map[int64]*Lot{}, byOrigin: map[string]*Lot{}, known: map[string]*Entry{},
-		undoable: map[int64]*undoable{}, holds: map[int64]*HoldState{}, systemDelta: map[portionKey]int64{},
+		undoable: map[int64]*undoable{}, holds: map[int64]*HoldState{}, drawn: map[string]FromMain{}, systemDelta: map[portionKey]int64{},
 	}
 }
 

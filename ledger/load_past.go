@@ -20,7 +20,7 @@ func (l *loader) queueEntries() {
 	l.batch.Queue(`
 		SELECT e.book_id, e.sequence, e.kind, e.key, e.request_hash, e.actor, e.at, e.created_at, e.credits, e.holder_id,
 		       e.memo, e.reference, e.metadata, COALESCE(e.undoes, 0), e.peer_book_id, e.peer_sequence,
-		       COALESCE(e.lot_id, 0), e.ends_at, p.lots, p.froms, p.tos, p.credits, h.lots, h.accounts, h.credits
+		       COALESCE(e.lot_id, 0), e.ends_at, e.answer, p.lots, p.froms, p.tos, p.credits, h.lots, h.accounts, h.credits
 		FROM (
 			SELECT e.* FROM unnest($1::bigint[], $2::text[]) AS w (book_id, key)
 			CROSS JOIN LATERAL (SELECT * FROM entries WHERE book_id = w.book_id AND key = w.key LIMIT 1) e
@@ -79,7 +79,7 @@ func scanEntry(row pgx.CollectableRow, rest ...any) (*Entry, error) {
 	var peerBook, peerSequence *int64
 	into := []any{
 		&e.Book, &e.Sequence, &e.Kind, &e.Key, &e.Hash, &e.Actor, &e.At, &e.CreatedAt, &e.Credits, &e.Holder, &e.Memo,
-		&e.Reference, &e.Metadata, &e.Undoes, &peerBook, &peerSequence, &e.Lot, &e.EndsAt,
+		&e.Reference, &e.Metadata, &e.Undoes, &peerBook, &peerSequence, &e.Lot, &e.EndsAt, &e.Answer,
 	}
 	if err := row.Scan(append(into, rest...)...); err != nil {
 		return nil, err

@@ -1,10 +1,14 @@
 package ledger
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // undoable is a spend, a capture or a clawback that may be reversed, with what was given
 // back of it already.
 type undoable struct {
+	heldAt   *time.Time // of a capture: when it was held
 	entry    *Entry
 	reversed int64
 	returned map[portionKey]int64 // of a clawback: what went back where

@@ -59,6 +59,7 @@ func Write(ctx context.Context, tx pgx.Tx, books ...*Book) error {
 	queueBookRows(&batch, books)
 	queueAccountRows(&batch, books)
 	queueUsageRecount(&batch, books)
+	queueDrawnRecount(&batch, books)
 	queueEntryRows(&batch, books)
 	queueLotRows(&batch, books)
 	queuePostingRows(&batch, books)
@@ -66,6 +67,7 @@ func Write(ctx context.Context, tx pgx.Tx, books ...*Book) error {
 	queueHoldRows(&batch, books)
 	queueDebtRows(&batch, books)
 	queueUsageRows(&batch, books)
+	queueDrawnRows(&batch, books)
 	if batch.Len() == 0 {
 		return nil
 	}

@@ -1,0 +1,216 @@
+package ledger
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// FromMain is what a holder drew from the main account, spent or held and not given
+// back: what limits are held against. A hold counts in the window in which it was made,
+// and what comes back is taken off there.
+type FromMain struct {
+	Window int64
+	Total  int64
+}
+
+// ever is the window under which what was drawn in all is counted.
+var ever = time.Time{}
+
+// DrawnBy gives what a holder drew, with what was decided since the book was loaded. The
+// holder must have been asked for in Want.Drawn.
+func (b *Book) DrawnBy(holder string) FromMain {
+	sum := b.drawn[holder]
+	changed := b.drew()[holder]
+	return FromMain{Window: sum.Window + changed.Window, Total: sum.Total + changed.Total}
+}
+
+// drew adds up what the new entries change of what was drawn, by holder.
+func (b *Book) drew() map[string]FromMain {
+	changed := map[string]FromMain{}
+	for _, e := range b.entries {
+		credits, since := b.drewIn(e)
+		if credits == 0 {
+			continue
+		}
+		c := changed[e.Holder]
+		c.Total += credits
+		if !b.Window.IsZero() && !since.Before(b.Window) {
+			c.Window += credits
+		}
+		changed[e.Holder] = c
+	}
+	return changed
+}
+
+// drewIn gives what one entry changes, and the instant in whose window it counts.
+func (b *Book) drewIn(e *Entry) (credits int64, since time.Time) {
+	switch e.Kind {
+	case KindSpend, KindReversal:
+		credits, since = e.fromMain(), e.At
+		if e.Kind == KindReversal {
+			since = b.undoable[e.Undoes].drawnAt()
+		}
+	case KindHold:
+		for _, d := range e.held {
+			if d.Account == Main {
+				credits += d.Credits
+			}
+		}
+		since = e.At
+	case KindCapture, KindRelease, KindHoldExpiry:
+		h := b.holds[e.Undoes]
+		credits, since = e.fromMain(), h.HeldAt
+		for _, d := range h.draws {
+			if d.Portion.Account.ID == Main {
+				credits -= d.Credits
+			}
+		}
+	}
+	return credits, since
+}
+
+// fromMain is what an entry's postings took from the main account to be spent, less what
+// they gave back to it.
+func (e *Entry) fromMain() int64 {
+	var sum int64
+	for _, p := range e.Postings {
+		switch {
+		case p.From == Main && p.To == Spent:
+			sum += p.Credits
+		case p.From == Spent && p.To == Main:
+			sum -= p.Credits
+		}
+	}
+	return sum
+}
+
+// drawnAt is when what is undone was drawn: of a capture, when it was held.
+func (u *undoable) drawnAt() time.Time {
+	if u.heldAt != nil {
+		return *u.heldAt
+	}
+	return u.entry.At
+}
+
+// queueDrawn loads what the wanted holders drew. In a window that the book doesn't count
+// in yet nothing is read: SetWindow's caller asks for it with the new window.
+func (l *loader) queueDrawn() {
+	if len(l.drawnHolders) > 0 {
+		l.batch.Queue(`
+			SELECT b.id, w.holder_id, COALESCE(d.credits, 0), COALESCE(t.credits, 0)
+			FROM unnest($1::bigint[], $2::text[]) AS w (book_id, holder_id)
+			JOIN books b ON b.id = w.book_id
+			LEFT JOIN drawn d ON d.book_id = b.id AND d.holder_id = w.holder_id AND d.window_start = b.window_start
+			LEFT JOIN drawn t ON t.book_id = b.id AND t.holder_id = w.holder_id AND t.window_start = $3`,
+			l.drawnBooks, l.drawnHolders, ever,
+		).Query(func(rows pgx.Rows) error {
+			for rows.Next() {
+				var book int64
+				var holder string
+				var sum FromMain
+				if err := rows.Scan(&book, &holder, &sum.Window, &sum.Total); err != nil {
+					return fmt.Errorf("reading what was drawn: %w", err)
+				}
+				l.books[book].drawn[holder] = sum
+			}
+			return rows.Err()
+		})
+	}
+	if len(l.undoIDs) > 0 {
+		l.batch.Queue(`
+			SELECT e.book_id, e.sequence, h.held_at
+			FROM unnest($1::bigint[], $2::bigint[]) AS w (book_id, sequence)
+			CROSS JOIN LATERAL (SELECT * FROM entries WHERE book_id = w.book_id AND sequence = w.sequence LIMIT 1) e
+			JOIN holds h ON h.book_id = e.book_id AND h.id = e.undoes
+			WHERE e.kind = 'capture'`, l.undoBooks, l.undoIDs,
+		).Query(func(rows pgx.Rows) error {
+			for rows.Next() {
+				var book, sequence int64
+				var heldAt time.Time
+				if err := rows.Scan(&book, &sequence, &heldAt); err != nil {
+					return fmt.Errorf("reading when it was held: %w", err)
+				}
+				if u := l.books[book].undoable[sequence]; u != nil {
+					u.heldAt = &heldAt
+				}
+			}
+			return rows.Err()
+		})
+	}
+}
+
+// queueDrawnRecount counts a new window from the entries that are there already. It runs
+// before the new ones are written.
+func queueDrawnRecount(batch *pgx.Batch, books []*Book) {
+	for _, b := range books {
+		if b.Window.IsZero() || b.Window.Equal(b.loadedWindow) {
+			continue
+		}
+		batch.Queue(`DELETE FROM drawn WHERE book_id = $1 AND window_start = $2`, b.ID, b.Window)
+		batch.Queue(`
+			INSERT INTO drawn (book_id, holder_id, window_start, credits)
+			SELECT $1, holder_id, $2, credits FROM (`+countDrawn+`) counted`, b.ID, b.Window)
+	}
+}
+
+// countDrawn adds up what was drawn from the main account since an instant, by holder.
+const countDrawn = `
+	SELECT holder_id, sum(credits)::bigint AS credits FROM (
+		SELECT e.holder_id, p.credits
+		FROM entries e JOIN postings p ON p.book_id = e.book_id AND p.entry = e.sequence AND p.from_account = 7 AND p.to_account = 2
+		WHERE e.book_id = $1 AND e.at >= $2 AND e.kind = 'spend'
+		UNION ALL
+		SELECT e.holder_id, d.credits
+		FROM entries e
+		JOIN holds h ON h.book_id = e.book_id AND h.id = e.sequence AND h.state = 'open'
+		JOIN hold_draws d ON d.book_id = h.book_id AND d.hold_id = h.id AND d.account_id = 7
+		WHERE e.book_id = $1 AND e.at >= $2 AND e.kind = 'hold'
+		UNION ALL
+		SELECT e.holder_id, p.credits
+		FROM entries e
+		JOIN holds h ON h.book_id = e.book_id AND h.id = e.undoes AND h.held_at >= $2
+		JOIN postings p ON p.book_id = e.book_id AND p.entry = e.sequence AND p.from_account = 7 AND p.to_account = 2
+		WHERE e.book_id = $1 AND e.at >= $2 AND e.kind = 'capture'
+		UNION ALL
+		SELECT e.holder_id, -p.credits
+		FROM entries e
+		JOIN entries undone ON undone.book_id = e.book_id AND undone.sequence = e.undoes
+		LEFT JOIN holds h ON h.book_id = e.book_id AND h.id = undone.undoes
+		JOIN postings p ON p.book_id = e.book_id AND p.entry = e.sequence AND p.from_account = 2 AND p.to_account = 7
+		WHERE e.book_id = $1 AND e.at >= $2 AND e.kind = 'reversal' AND COALESCE(h.held_at, undone.at) >= $2
+	) drew GROUP BY holder_id`
+
+func queueDrawnRows(batch *pgx.Batch, books []*Book) {
+	var bookIDs, credits []int64
+	var holders []string
+	var windows []time.Time
+	for _, b := range books {
+		changed := b.drew()
+		for _, holder := range slices.SortedFunc(maps.Keys(changed), cmp.Compare[string]) {
+			c := changed[holder]
+			add := func(window time.Time, n int64) {
+				if n != 0 {
+					bookIDs, holders = append(bookIDs, b.ID), append(holders, holder)
+					windows, credits = append(windows, window), append(credits, n)
+				}
+			}
+			add(ever, c.Total)
+			if !b.Window.IsZero() {
+				add(b.Window, c.Window)
+			}
+		}
+	}
+	if bookIDs == nil {
+		return
+	}
+	batch.Queue(`
+		INSERT INTO drawn (book_id, holder_id, window_start, credits)
+		SELECT * FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::bigint[])
+		ON CONFLICT (book_id, holder_id, window_start) DO UPDATE SET credits = drawn.credits + EXCLUDED.credits`,
+		bookIDs, holders, windows, credits)
+}

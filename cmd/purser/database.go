@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -29,14 +31,10 @@ func openDatabase(ctx context.Context, url, dir string, logger *slog.Logger) (*d
 		}
 		d.local, d.URL = local, local.URL("purser")
 	}
-	cfg, err := pgxpool.ParseConfig(d.URL)
+	cfg, err := poolConfig(d.URL)
 	if err != nil {
-		return nil, fmt.Errorf("reading PURSER_DATABASE_URL: it must look like postgres://user@host:5432/database: %w", err)
-	}
-	cfg.ConnConfig.RuntimeParams["application_name"] = "purser"
-	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
-	if cfg.MaxConns < 16 {
-		cfg.MaxConns = 16
+		d.Close()
+		return nil, err
 	}
 	if d.Pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		d.Close()
@@ -49,6 +47,33 @@ func openDatabase(ctx context.Context, url, dir string, logger *slog.Logger) (*d
 		return nil, fmt.Errorf("reaching the database: %w", err)
 	}
 	return d, nil
+}
+
+// connectionsMin is enough for the jobs that run at once, since each fetches from Stripe
+// with no connection in hand.
+const connectionsMin = 16
+
+func poolConfig(url string) (*pgxpool.Config, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		// The driver's own error quotes the address.
+		return nil, errors.New("reading PURSER_DATABASE_URL: it must look like postgres://user:password@host:5432/database")
+	}
+	cfg.ConnConfig.RuntimeParams["application_name"] = "purser"
+	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	if cfg.MaxConns < connectionsMin && !strings.Contains(url, "pool_max_conns") {
+		cfg.MaxConns = connectionsMin
+	}
+	return cfg, nil
+}
+
+// place says for people where the database is, without the password.
+func (d *database) place() string {
+	if d.local != nil {
+		return "private PostgreSQL at " + d.Pool.Config().ConnConfig.Host
+	}
+	c := d.Pool.Config().ConnConfig
+	return fmt.Sprintf("database %s at %s", c.Database, c.Host)
 }
 
 func startLocal(ctx context.Context, dir string, logger *slog.Logger) (*localpg.Server, error) {

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"purser/worker"
+)
+
+// commands is the command line. Flags and environment variables are the same settings:
+// a flag's env tag names its variable.
+type commands struct {
+	ShowHelp showHelp `name:"help" short:"h" help:"Show help."`
+
+	Serve   serveCommand   `cmd:"" help:"Receive Stripe's events and work them, until a signal comes."`
+	Migrate migrateCommand `cmd:"" help:"Bring the database to this binary's version."`
+	Health  healthCommand  `cmd:"" help:"Ask the service on this machine whether it is ready."`
+	Audit   auditCommand   `cmd:"" help:"Prove that every balance is the sum of its postings. Exits 1 if one isn't."`
+
+	Catalog struct {
+		Check catalogCheckCommand `cmd:"" help:"Check a catalogue of plans and packs, and show what it means."`
+	} `cmd:"" help:"Plans and packs."`
+	User struct {
+		Set  userSetCommand  `cmd:"" help:"Make a user, or change one's attributes."`
+		Show userShowCommand `cmd:"" help:"Show a user with customers and teams."`
+		List userListCommand `cmd:"" help:"List users."`
+	} `cmd:"" help:"Users of the product."`
+	Team struct {
+		Create teamCreateCommand `cmd:"" help:"Make a team, and give it its owner's oldest subscription that has none."`
+		Show   teamShowCommand   `cmd:"" help:"Show a team with its subscriptions."`
+		List   teamListCommand   `cmd:"" help:"List teams."`
+	} `cmd:"" help:"Teams."`
+	Customer struct {
+		Link customerLinkCommand `cmd:"" help:"Make a user the owner of a Stripe customer, and work the events that waited for it."`
+		List customerListCommand `cmd:"" help:"List linked customers."`
+	} `cmd:"" help:"Stripe's customers and whose they are."`
+	Pool struct {
+		Show poolShowCommand `cmd:"" help:"Show a team's pool or a user's personal account, with its lots and when they end."`
+		Buy  poolBuyCommand  `cmd:"" help:"Open a page at Stripe on which a pack can be bought, and print its address."`
+	} `cmd:"" help:"Credits of a team or a user."`
+	Bonus struct {
+		Grant bonusGrantCommand `cmd:"" help:"Grant bonus credits."`
+		Take  bonusTakeCommand  `cmd:"" help:"Take unspent bonus credits back."`
+	} `cmd:"" help:"Credits that an operator gives."`
+	Subscriptions struct {
+		List subscriptionsListCommand `cmd:"" help:"List subscriptions."`
+	} `cmd:"" help:"Subscriptions as they were last fetched from Stripe."`
+	Events struct {
+		List   eventsListCommand   `cmd:"" help:"List events, newest first."`
+		Show   eventsShowCommand   `cmd:"" help:"Show an event and the body that Stripe sent."`
+		Replay eventsReplayCommand `cmd:"" help:"Work events again, by id or by filter."`
+	} `cmd:"" help:"The inbox of Stripe's events."`
+
+	Demo demoCommand `cmd:"" help:"Tell a month of a team's life, with a database and a Stripe of its own."`
+	Dev  struct {
+		Up      devUpCommand      `cmd:"" default:"withargs" help:"Tell the demo's story and stay, to look around."`
+		Advance devAdvanceCommand `cmd:"" help:"Move the clock of a running purser dev."`
+	} `cmd:"" help:"A purser to try things with."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+	Help    helpCommand    `cmd:"" help:"Show every command, flag and environment variable."`
+}
+
+// commandLine is the parser with the environment that its settings come from.
+type commandLine struct {
+	commands *commands
+	parser   *kong.Kong
+	env      func(string) string
+	envs     map[*kong.Value]string // the variable of each flag that has one
+}
+
+// errHelped ends a run that only showed a command's help.
+var errHelped = errors.New("help was shown")
+
+// showHelp is the --help flag.
+type showHelp bool
+
+// BeforeReset shows the help before anything is checked. kong's own flag would end the
+// process.
+func (showHelp) BeforeReset(ctx *kong.Context) error {
+	return errors.Join(ctx.PrintUsage(false), errHelped)
+}
+
+func newCommandLine(stdout io.Writer, env func(string) string) (*commandLine, error) {
+	l := &commandLine{commands: &commands{}, env: env, envs: map[*kong.Value]string{}}
+	parser, err := kong.New(l.commands,
+		kong.Name("purser"), kong.Description("purser keeps the credits of teams that pay by the seat through Stripe."),
+		kong.NoDefaultHelp(), kong.Writers(stdout, io.Discard), kong.Exit(func(int) {}),
+		kong.ValueFormatter(l.describe), kong.Resolvers(kong.ResolverFunc(l.resolve)), defaults(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("reading the command line's own description: %w", err)
+	}
+	l.parser = parser
+	// kong reads the process's environment. Taken from it, the variables come in through
+	// resolve only, and an empty one counts as not set.
+	err = kong.Visit(parser.Model.Node, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok && len(flag.Tag.Envs) > 0 {
+			l.envs[flag.Value] = flag.Tag.Envs[0]
+			flag.Tag.Envs, flag.Envs = nil, nil
+		}
+		return next(nil)
+	})
+	return l, err
+}
+
+// defaults are default values that packages of ours decide.
+func defaults() kong.Vars {
+	return kong.Vars{
+		"settle": worker.DefaultSchedules.Settle, "events": worker.DefaultSchedules.Events,
+		"purchases": worker.DefaultSchedules.Purchases, "unmapped": worker.DefaultSchedules.Unmapped,
+		"partitions": worker.DefaultSchedules.Partitions,
+	}
+}
+
+// describe is a flag's help text with its variable.
+func (l *commandLine) describe(value *kong.Value) string {
+	if name := l.envs[value]; name != "" {
+		return strings.TrimSuffix(value.Help, ".") + " (" + name + ")."
+	}
+	return value.Help
+}
+
+// resolve looks a flag up that the command line doesn't name.
+func (l *commandLine) resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if text := l.env(l.envs[flag.Value]); text != "" && l.envs[flag.Value] != "" {
+		return text, nil
+	}
+	return nil, nil
+}
+
+func (l *commandLine) run(ctx context.Context, p *program, args []string) error {
+	parsed, err := l.parser.Parse(args)
+	var wrong *kong.ParseError
+	switch {
+	case errors.Is(err, errHelped):
+		return nil
+	case errors.As(err, &wrong):
+		return &usageError{what: l.place(wrong), see: help(wrong.Context)}
+	case err != nil:
+		return err
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	return parsed.Run(p)
+}
+
+// help names the command that helps on.
+func help(at *kong.Context) string {
+	if at != nil && at.Selected() != nil {
+		return at.Selected().FullPath() + " --help"
+	}
+	return "purser help"
+}
+
+// place adds to an error about a flag the variable that the value came from.
+func (l *commandLine) place(wrong error) string {
+	text := wrong.Error()
+	for value, name := range l.envs {
+		if rest, ok := strings.CutPrefix(text, "--"+value.Name); ok && l.env(name) != "" && !strings.HasPrefix(rest, "-") {
+			return "--" + value.Name + " (" + name + ")" + rest
+		}
+	}
+	return text
+}
+
+// hide blots out every secret in an error's text. No error should hold one; but errors
+// come from many libraries, and a key that got into a log can't be taken back.
+func (l *commandLine) hide(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	clean := text
+	_ = kong.Visit(l.parser.Model.Node, func(node kong.Visitable, next kong.Next) error {
+		if flag, ok := node.(*kong.Flag); ok {
+			for _, s := range secretsIn(flag.Target.Interface()) {
+				clean = blot(clean, s)
+			}
+		}
+		return next(nil)
+	})
+	if clean == text {
+		return err
+	}
+	return &hiddenError{error: err, text: clean}
+}
+
+// hiddenError is an error that reads as its text with the secrets blotted out.
+type hiddenError struct {
+	error
+	text string
+}
+
+func (e *hiddenError) Error() string { return e.text }
+func (e *hiddenError) Unwrap() error { return e.error }

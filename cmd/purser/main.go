@@ -1,0 +1,68 @@
+// Command purser answers who may spend how many credits: it receives Stripe's events,
+// works them into a ledger, and lets an operator look and correct.
+//
+// Everything of the outside world comes in here and nowhere else: flags and environment,
+// the clock, signals, the connections. Main is the program as a value, so that tests run
+// it for real, on a free port, with a database of their own.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	_ "time/tzdata" // schedules may name a zone, and the image has no files but the binary
+)
+
+// Stamped by the build.
+var (
+	version = ""
+	commit  = ""
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-ctx.Done()
+		// Whoever signals a second time doesn't want to wait: from here on a signal ends
+		// the process as if nobody had asked for it.
+		stop()
+	}()
+	os.Exit(Main{Now: time.Now}.Run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Getenv))
+}
+
+// Main is the program.
+type Main struct {
+	Now func() time.Time
+}
+
+// The exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1 // what was asked for didn't work, or a check found something
+	exitUsage  = 2 // a flag, an argument or a setting is wrong or missing
+)
+
+// program is what a command gets of the world.
+type program struct {
+	out, err io.Writer
+	now      func() time.Time
+	line     *commandLine
+	run      func(args ...string) int
+}
+
+// Run runs one command and gives the process's exit code. A setting that isn't given as a
+// flag is looked up with env. When ctx ends, a service stops and everything else is given
+// up.
+func (m Main) Run(ctx context.Context, args []string, stdout, stderr io.Writer, env func(string) string) int {
+	line, err := newCommandLine(stdout, env)
+	if err != nil {
+		return report(stderr, err)
+	}
+	p := &program{out: stdout, err: stderr, now: m.Now, line: line}
+	p.run = func(args ...string) int { return m.Run(ctx, args, stdout, stderr, env) }
+	return report(stderr, line.hide(line.run(ctx, p, args)))
+}

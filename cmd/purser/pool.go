@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"purser/billing"
+	"purser/teams"
+)
+
+// poolShowCommand shows a pool or a personal account (B12).
+type poolShowCommand struct {
+	Team     string        `arg:"" optional:"" help:"The team's id."`
+	User     string        `placeholder:"ID" help:"A user's personal account instead."`
+	At       time.Time     `placeholder:"TIME" help:"As it will stand at this instant if nothing else happens. Default: now."`
+	Show     showFlags     `embed:""`
+	Catalog  catalogFlags  `embed:""`
+	Database databaseFlags `embed:""`
+}
+
+// Run shows.
+func (c *poolShowCommand) Run(ctx context.Context, p *program) error {
+	account := accountFlags{Team: c.Team, User: c.User}
+	if err := account.check(); err != nil {
+		return usage("name a team, or a user with --user: purser pool show TEAM")
+	}
+	catalog, err := c.Catalog.load()
+	if err != nil {
+		return err
+	}
+	at := c.At
+	if at.IsZero() {
+		at = p.now()
+	}
+	return c.Database.use(ctx, p, func(db *pgxpool.Pool) error {
+		var view poolView
+		err := readOnly(ctx, db, func(tx pgx.Tx) error {
+			owner, err := account.find(ctx, tx)
+			if err != nil {
+				return err
+			}
+			view.TeamID, view.UserID = c.Team, c.User
+			view.Pool, err = billing.ReadPool(ctx, tx, catalog, owner.book, at.UTC())
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if c.Show.JSON {
+			return printJSON(p.out, view)
+		}
+		return view.print(p)
+	})
+}
+
+// holder is who an account belongs to and where it is.
+type holder struct {
+	book   int64
+	teamID string // "" for a personal account
+	userID string // the owner
+}
+
+// find reads the team or the user that the flags name.
+func (f accountFlags) find(ctx context.Context, db billing.DB) (holder, error) {
+	if f.Team != "" {
+		team, err := teams.GetTeam(ctx, db, f.Team)
+		return holder{book: team.BookID, teamID: team.ID, userID: team.OwnerID}, err
+	}
+	user, err := teams.GetUser(ctx, db, f.User)
+	return holder{book: user.BookID, userID: user.ID}, err
+}
+
+// poolView is a pool with whose it is.
+type poolView struct {
+	TeamID string `json:"team_id,omitempty"`
+	UserID string `json:"user_id,omitempty"`
+	billing.Pool
+}
+
+func (v poolView) print(p *program) error {
+	whose := "team " + v.TeamID
+	if v.TeamID == "" {
+		whose = "user " + v.UserID
+	}
+	plan := "no subscription"
+	if v.Plan != "" {
+		plan = fmt.Sprintf("plan %s, %s, %s × %s credits a month", v.Plan, v.Status, count(v.Seats, "seat", "seats"), thousands(v.MonthlyPerSeat))
+	}
+	_, err := fmt.Fprintf(p.out, "%s: %s\nperiod %s to %s, as of %s\n\ntotal %s\n", plain(whose), plain(plan), stamp(v.PeriodStart),
+		stamp(v.PeriodEnd), stamp(v.At), thousands(v.Total))
+	if err != nil {
+		return err
+	}
+	err = printTable(p.out, nil, [][]string{
+		{"  = monthly", thousands(v.Monthly), "  = used", thousands(v.Used)},
+		{"  + purchased", thousands(v.Purchased), "  + held", thousands(v.Held)},
+		{"  + rollover", thousands(v.Rollover), "  + allocated", thousands(v.Allocated)},
+		{"  + bonus", thousands(v.Bonus), "  + frozen", thousands(v.Frozen)},
+		{"  + contributed", thousands(v.Contributed), "  + available", thousands(v.Available)},
+	})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.out, "debt %s, upcoming %s\n\n", thousands(v.Debt), thousands(v.Upcoming))
+	if err != nil || len(v.Lots) == 0 {
+		return err
+	}
+	rows := make([][]string, len(v.Lots))
+	for i, l := range v.Lots {
+		frozen := ""
+		if l.Frozen {
+			frozen = "frozen"
+		}
+		rows[i] = []string{
+			fmt.Sprint(l.Lot), l.Source, thousands(l.Granted), thousands(l.Remaining), thousands(l.Held), stamp(l.EffectiveAt),
+			stampOr(l.ExpiresAt, "never"), l.Origin, frozen,
+		}
+	}
+	return printTable(p.out, []string{"LOT", "SOURCE", "GRANTED", "REMAINING", "HELD", "FROM", "ENDS", "ORIGIN"}, rows)
+}

@@ -52,10 +52,10 @@ func CustomerOwner(ctx context.Context, db DB, customerID string) (Owner, error)
 	return o, nil
 }
 
-// Customers lists linked customers, of one user or of all.
-func Customers(ctx context.Context, db DB, userID string) ([]Owner, error) {
+// Customers lists linked customers by id, after a given one; of one user, if one is named.
+func Customers(ctx context.Context, db DB, userID, after string, limit int) ([]Owner, error) {
 	rows, err := db.Query(ctx, `
-		SELECT `+ownerColumns+` FROM customers WHERE $1 = '' OR user_id = $1 ORDER BY linked_at, id LIMIT 1000`, userID)
+		SELECT `+ownerColumns+` FROM customers WHERE ($1 = '' OR user_id = $1) AND id > $2 ORDER BY id LIMIT $3`, userID, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing customers: %w", err)
 	}

@@ -95,13 +95,13 @@ func wrongMajor(major int, usable []binaries) error {
 		major, strings.Join(names, " and "), major)
 }
 
-// candidates lists folders that may hold binaries, each once. PATH may hold
-// links to them or pg_config without a server, so links are resolved and
-// pg_config is asked.
+// candidates lists folders that hold a server, each once. PATH may hold links to
+// it, or a pg_config that came without one, so links are followed and what
+// pg_config says is looked at.
 func candidates(ctx context.Context) []string {
 	var dirs []string
 	if path, err := exec.LookPath("postgres"); err == nil {
-		dirs = append(dirs, filepath.Dir(resolved(path)))
+		dirs = append(dirs, filepath.Dir(path))
 	}
 	if path, err := exec.LookPath("pg_config"); err == nil {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -118,18 +118,12 @@ func candidates(ctx context.Context) []string {
 	}
 	var once []string
 	for _, dir := range dirs {
-		if dir = resolved(dir); !slices.Contains(once, dir) {
+		server, err := filepath.EvalSymlinks(filepath.Join(dir, "postgres"))
+		if dir = filepath.Dir(server); err == nil && !slices.Contains(once, dir) {
 			once = append(once, dir)
 		}
 	}
 	return once
-}
-
-func resolved(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
-	}
-	return path
 }
 
 var versionLine = regexp.MustCompile(`\(PostgreSQL\) (\d+)(?:\.(\d+))?`)

@@ -265,7 +265,7 @@ func (s *Server) watch(ctx context.Context) time.Duration {
 	select {
 	case <-ctx.Done():
 	case <-child.ended:
-		s.log.Error("the local database ended; starting it again", "error", child.exit())
+		s.log.Error("the local database was ended by somebody else; starting it again", "error", child.exit())
 	}
 	return retryEvery
 }

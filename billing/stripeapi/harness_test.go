@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const testKey = "sk_test_4eC39HqLyjWDarjtT1zdp7dc"
 
-// day1 is where every test's clock begins; s1 is the same in Stripe's seconds.
+// day1 is where every test's clock begins.
 var day1 = time.Date(2024, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func at(s int64) time.Time   { return time.Unix(s, 0).UTC() }
@@ -66,6 +66,7 @@ type request struct {
 // stripe is a fake that answers what the test tells it to, by method and path.
 type stripe struct {
 	*httptest.Server
+	t     *testing.T
 	clock *clock
 
 	mu       sync.Mutex
@@ -77,7 +78,7 @@ type stripe struct {
 func newStripe(t *testing.T) *stripe {
 	t.Helper()
 	s := &stripe{
-		clock: &clock{now: day1}, answers: map[string]func(request) (int, string){}, headers: map[string]http.Header{},
+		t: t, clock: &clock{now: day1}, answers: map[string]func(request) (int, string){}, headers: map[string]http.Header{},
 	}
 	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
 	t.Cleanup(s.Server.Close)
@@ -86,6 +87,7 @@ func newStripe(t *testing.T) *stripe {
 
 func (s *stripe) serve(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
+	checkRequest(s.t, r, body)
 	form, _ := url.ParseQuery(string(body))
 	asked := request{method: r.Method, path: r.URL.Path, query: r.URL.Query(), form: form, header: r.Header.Clone(), at: s.clock.Now()}
 	s.mu.Lock()

@@ -131,6 +131,35 @@ func TestTooManyRequests(t *testing.T) {
 		same(t, "the other call", fake.asked()[1].at, day1.Add(20*time.Second))
 	})
 
+	t.Run("E4_WhoQueuedBeforeWaitsTooAndQueuesAgain", func(t *testing.T) {
+		t.Parallel()
+		fake := newStripe(t)
+		fake.says(get, http.StatusOK, customer)
+		fake.says(other, 429, fault("rate_limit"), "Retry-After", "20")
+		var client *stripeapi.Client
+		var once sync.Once
+		client = fake.client(t, func(c *stripeapi.Config) {
+			c.RequestsPerSecond, c.MaxRetries = 1, -1
+			c.Sleep = func(ctx context.Context, d time.Duration) error {
+				once.Do(func() {
+					_, err := client.CreatePortalSession(ctx, "cus_1", "https://app.example.com", stripeapi.PortalFlow{})
+					if !errors.Is(err, billing.ErrStripeUnavailable) {
+						t.Errorf("got %v", err)
+					}
+				})
+				return fake.clock.Sleep(ctx, d)
+			}
+		})
+		for range 2 {
+			if _, err := client.FetchCustomer(t.Context(), "cus_1"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		asked := fake.asked()
+		same(t, "calls", fake.calls(), []string{get, other, get})
+		same(t, "who queued", asked[2].at, day1.Add(20*time.Second))
+	})
+
 	t.Run("ALockedObjectHoldsNobodyElseUp", func(t *testing.T) {
 		t.Parallel()
 		fake := newStripe(t)

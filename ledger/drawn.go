@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -213,4 +214,70 @@ func queueDrawnRows(batch *pgx.Batch, books []*Book) {
 		SELECT * FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::bigint[])
 		ON CONFLICT (book_id, holder_id, window_start) DO UPDATE SET credits = drawn.credits + EXCLUDED.credits`,
 		bookIDs, holders, windows, credits)
+}
+
+// RecountDrawn reads what the wanted holders drew in a window that the book has just
+// jumped to: what was loaded is of the window before.
+func RecountDrawn(ctx context.Context, tx pgx.Tx, b *Book) error {
+	if len(b.drawn) == 0 || b.Window.Equal(b.loadedWindow) {
+		return nil
+	}
+	rows, err := tx.Query(ctx, countDrawn, b.ID, b.Window)
+	if err != nil {
+		return fmt.Errorf("counting what was drawn: %w", err)
+	}
+	counted := map[string]int64{}
+	var holder string
+	var credits int64
+	if _, err := pgx.ForEachRow(rows, []any{&holder, &credits}, func() error {
+		counted[holder] = credits
+		return nil
+	}); err != nil {
+		return fmt.Errorf("counting what was drawn: %w", err)
+	}
+	for holder, sum := range b.drawn {
+		sum.Window = counted[holder]
+		b.drawn[holder] = sum
+	}
+	return nil
+}
+
+// HoldersOf tells on whose behalf entries were made.
+func HoldersOf(ctx context.Context, tx pgx.Tx, refs []EntryRef) (map[EntryRef]string, error) {
+	books, sequences := make([]int64, len(refs)), make([]int64, len(refs))
+	for i, r := range refs {
+		books[i], sequences[i] = r.Book, r.Sequence
+	}
+	rows, err := tx.Query(ctx, `
+		SELECT e.book_id, e.sequence, e.holder_id
+		FROM unnest($1::bigint[], $2::bigint[]) AS w (book_id, sequence) JOIN entries e USING (book_id, sequence)`, books, sequences)
+	if err != nil {
+		return nil, fmt.Errorf("reading whose entries they are: %w", err)
+	}
+	holders := map[EntryRef]string{}
+	var ref EntryRef
+	var holder string
+	if _, err := pgx.ForEachRow(rows, []any{&ref.Book, &ref.Sequence, &holder}, func() error {
+		holders[ref] = holder
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("reading whose entries they are: %w", err)
+	}
+	return holders, nil
+}
+
+// Known gives an entry by its key, if it was loaded or made.
+func (b *Book) Known(key string) (*Entry, bool) {
+	e, ok := b.known[key]
+	return e, ok
+}
+
+// PeerOf gives the other half of a loaded entry, if it has one.
+func (b *Book) PeerOf(sequence int64) (EntryRef, bool) {
+	for _, e := range b.known {
+		if e.Sequence == sequence && e.Peer != nil {
+			return *e.Peer, true
+		}
+	}
+	return EntryRef{}, false
 }

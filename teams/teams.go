@@ -43,27 +43,31 @@ func (e *FieldError) Error() string { return e.Field + " " + e.Rule }
 
 // User is a user of the product, with a personal account.
 type User struct {
-	ID        string    `db:"id" json:"id"`
-	BookID    int64     `db:"book_id" json:"-"`
-	Email     string    `db:"email" json:"email,omitempty"`
-	Name      string    `db:"name" json:"name,omitempty"`
-	CreatedAt time.Time `db:"created_at" json:"created_at"`
+	ID          string     `db:"id" json:"id"`
+	BookID      int64      `db:"book_id" json:"-"`
+	Email       string     `db:"email" json:"email,omitempty"`
+	Name        string     `db:"name" json:"name,omitempty"`
+	CreatedAt   time.Time  `db:"created_at" json:"created_at"`
+	SuspendedAt *time.Time `db:"suspended_at" json:"suspended_at,omitempty"`
 }
 
 // Team is a team of the product, with a pool.
 type Team struct {
-	ID          string    `db:"id" json:"id"`
-	BookID      int64     `db:"book_id" json:"-"`
-	OwnerID     string    `db:"owner_id" json:"owner_id"`
-	Name        string    `db:"name" json:"name"`
-	Description string    `db:"description" json:"description,omitempty"`
-	Sharing     string    `db:"sharing" json:"sharing"`
-	CreatedAt   time.Time `db:"created_at" json:"created_at"`
+	ID          string     `db:"id" json:"id"`
+	BookID      int64      `db:"book_id" json:"-"`
+	OwnerID     string     `db:"owner_id" json:"owner_id"`
+	Name        string     `db:"name" json:"name"`
+	Description string     `db:"description" json:"description,omitempty"`
+	Sharing     string     `db:"sharing" json:"sharing"`
+	FallBack    bool       `db:"fall_back" json:"fall_back"`
+	CreatedAt   time.Time  `db:"created_at" json:"created_at"`
+	SuspendedAt *time.Time `db:"suspended_at" json:"suspended_at,omitempty"`
+	ClosedAt    *time.Time `db:"closed_at" json:"closed_at,omitempty"`
 }
 
 const (
-	userColumns = `id, book_id, email, name, created_at`
-	teamColumns = `id, book_id, owner_id, name, description, sharing, created_at`
+	userColumns = `id, book_id, email, name, created_at, suspended_at`
+	teamColumns = `id, book_id, owner_id, name, description, sharing, fall_back, created_at, suspended_at, closed_at`
 )
 
 func checkID(field, id string) error {
@@ -257,6 +261,11 @@ func ensureTeam(ctx context.Context, tx pgx.Tx, in TeamIn, at time.Time) (team T
 	}
 	if made = tag.RowsAffected() == 1; made {
 		if err := ledger.CreateReserved(ctx, tx, book, ledger.TeamBook, at); err != nil {
+			return Team{}, false, err
+		}
+		owner := Member{TeamID: in.ID, UserID: in.OwnerID, Role: Owner, LimitKind: LimitNone, JoinedAt: at}
+		owner.give(CreditsAccess, at)
+		if err := storeMember(ctx, tx, owner); err != nil {
 			return Team{}, false, err
 		}
 	}

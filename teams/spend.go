@@ -1,0 +1,376 @@
+package teams
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"purser/billing"
+	"purser/ledger"
+)
+
+// Op is what is done with a member's credits (S1).
+type Op string
+
+// The operations.
+const (
+	OpSpend   Op = "spend"
+	OpHold    Op = "hold"
+	OpCapture Op = "capture"
+	OpRelease Op = "release"
+	OpReverse Op = "reverse"
+)
+
+// How long a hold lives (S1).
+const (
+	HoldDefault = 15 * time.Minute
+	HoldMax     = 24 * time.Hour
+)
+
+// SpendIn is one request to spend, hold, capture, release or reverse.
+type SpendIn struct {
+	Op     Op
+	TeamID string
+	UserID string // the member; of a capture, release or reversal it may be empty
+	Actor  string
+
+	Credits int64
+	TTL     time.Duration // of a hold; 0: HoldDefault
+	Of      ledger.EntryRef
+
+	Key       string
+	Hash      []byte
+	Reference string
+	Memo      string
+	Metadata  json.RawMessage
+}
+
+// SpendOut is its answer.
+type SpendOut struct {
+	Entry    *ledger.Entry // the one that drew: of a personal spend it lies in the user's book
+	Team     string
+	User     string
+	Answer   SpendAnswer
+	Replayed bool
+}
+
+// SpendAnswer is what the first answer says beside the postings (S3). It is stored, so
+// that a repeated key gets the same again, whatever has changed since.
+type SpendAnswer struct {
+	Paid      []PaidFrom `json:"paid_from"`
+	Available int64      `json:"available"` // to the member, afterwards
+	FellBack  bool       `json:"fell_back,omitempty"`
+}
+
+// PaidFrom is what one account paid.
+type PaidFrom struct {
+	Account string `json:"account"` // pool, allocation, personal
+	Credits int64  `json:"credits"`
+	Lots    []Lot  `json:"lots"`
+}
+
+// Lot is a part of one lot.
+type Lot struct {
+	Lot     int64         `json:"lot"`
+	Source  ledger.Source `json:"source"`
+	Credits int64         `json:"credits"`
+}
+
+// desk is everything that one batch of requests needs: teams, members and books, loaded
+// once, under their locks.
+type desk struct {
+	at      time.Time
+	teams   map[string]*Team
+	users   map[string]*User
+	members map[memberKey]*Member
+	states  map[int64]*billing.State
+	changed map[memberKey]bool
+}
+
+type memberKey struct{ team, user string }
+
+// decide decides one request. What it refuses has changed nothing.
+func (d *desk) decide(in SpendIn) (*SpendOut, error) {
+	team, ok := d.teams[in.TeamID]
+	if !ok {
+		return nil, refuse(NotFound, "team_not_found", "there is no team %q", in.TeamID)
+	}
+	book := d.states[team.BookID].Book
+	if first, err := book.Answered(ledger.Request{Key: in.Key, Hash: in.Hash}); err != nil {
+		return nil, asRefusal(err)
+	} else if first != nil {
+		return d.replay(team, in, first)
+	}
+	switch in.Op {
+	case OpSpend, OpHold:
+		return d.draw(team, in)
+	case OpCapture, OpRelease, OpReverse:
+		return d.settle(team, in)
+	}
+	return nil, fmt.Errorf("no operation %q", in.Op)
+}
+
+// check holds S4's order as far as it needs no credits: belongs, suspended, role.
+func (d *desk) check(team *Team, in SpendIn) (*Member, error) {
+	m, ok := d.members[memberKey{in.TeamID, in.UserID}]
+	if !ok {
+		return nil, refuse(NotFound, "member_not_found", "%q is not a member of the team", in.UserID)
+	}
+	if err := d.suspended(team, in.UserID); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (d *desk) suspended(team *Team, userID string) error {
+	if team.SuspendedAt != nil {
+		return refuse(Suspended, "team_suspended", "the team is suspended")
+	}
+	if u := d.users[userID]; u != nil && u.SuspendedAt != nil {
+		return refuse(Suspended, "user_suspended", "the user is suspended")
+	}
+	if team.ClosedAt != nil {
+		return refuse(Conflict, "team_closed", "the team is closed")
+	}
+	return nil
+}
+
+// draw spends or holds: from the accounts that the member's access names, or, if the
+// team lets its members fall back, all of it from the personal account.
+func (d *desk) draw(team *Team, in SpendIn) (*SpendOut, error) {
+	m, err := d.check(team, in)
+	if err != nil {
+		return nil, err
+	}
+	if in.Op == OpHold {
+		if in.TTL == 0 {
+			in.TTL = HoldDefault
+		}
+		if in.TTL < time.Second || in.TTL > HoldMax {
+			return nil, refuseField("hold_too_long", "expires_in", "a hold lives between one second and 24 hours")
+		}
+	}
+	state := d.states[team.BookID]
+	p := d.payment(team, *m)
+	entry, err := d.drawAs(state, p, in)
+	var short *ledger.InsufficientError
+	if errors.As(err, &short) {
+		return d.fallBack(team, m, p, in)
+	}
+	if err != nil {
+		return nil, asRefusal(err)
+	}
+	return d.answer(team, m, p, in, entry, false), nil
+}
+
+func (d *desk) payment(team *Team, m Member) payment {
+	state := d.states[team.BookID]
+	_, end, _ := state.CurrentPeriod(d.at)
+	drawn := state.Book.DrawnBy(m.UserID)
+	var personal *ledger.Book
+	if s := d.states[d.users[m.UserID].BookID]; s != nil {
+		personal = s.Book
+	}
+	return pay(*team, m, state.Book, personal, Drawn{Window: drawn.Window, Total: drawn.Total}, end)
+}
+
+func (d *desk) drawAs(state *billing.State, p payment, in SpendIn) (*ledger.Entry, error) {
+	do := func(b *ledger.Book, r ledger.Request) (*ledger.Entry, error) {
+		if in.Op == OpHold {
+			return b.Hold(r, ledger.HoldIn{Credits: in.Credits, Payers: p.payers, ExpiresAt: d.at.Add(in.TTL)})
+		}
+		return b.Spend(r, ledger.SpendIn{Credits: in.Credits, Payers: p.payers})
+	}
+	r := in.request(d.at)
+	if !p.personal {
+		return do(state.Book, r)
+	}
+	personal := d.states[d.users[in.UserID].BookID].Book
+	_, paid, err := ledger.Elsewhere(state.Book, personal, r, func(r ledger.Request) (*ledger.Entry, error) { return do(personal, r) })
+	return paid, err
+}
+
+func (in SpendIn) request(at time.Time) ledger.Request {
+	return ledger.Request{
+		Key: in.Key, Hash: in.Hash, Actor: in.Actor, At: at, Holder: in.UserID, Memo: in.Memo, Reference: in.Reference, Metadata: in.Metadata,
+	}
+}
+
+// fallBack lets a member who is out of credits pay personally, if the team wants that:
+// the access type changes in the same transaction and the whole spend is personal (T7).
+func (d *desk) fallBack(team *Team, m *Member, p payment, in SpendIn) (*SpendOut, error) {
+	refusal := p.short(*team, in.Credits, d.at, m.Access != PersonalAccess)
+	if !team.FallBack || p.personal {
+		return nil, refusal
+	}
+	own := *m
+	own.Access = PersonalAccess
+	personal := d.payment(team, own)
+	entry, err := d.drawAs(d.states[team.BookID], personal, in)
+	var short *ledger.InsufficientError
+	if errors.As(err, &short) {
+		return nil, refusal
+	}
+	if err != nil {
+		return nil, asRefusal(err)
+	}
+	m.goPersonal(byFallback)
+	d.changed[memberKey{m.TeamID, m.UserID}] = true
+	return d.answer(team, m, personal, in, entry, true), nil
+}
+
+// settle captures, releases or reverses.
+func (d *desk) settle(team *Team, in SpendIn) (*SpendOut, error) {
+	state, ok := d.states[in.Of.Book]
+	if !ok || !d.ofTeam(team, in) {
+		return nil, d.unknown(in)
+	}
+	if err := d.suspended(team, ""); err != nil && in.Op != OpRelease {
+		return nil, err
+	}
+	do := func(b *ledger.Book, r ledger.Request) (*ledger.Entry, error) {
+		switch in.Op {
+		case OpCapture:
+			return b.Capture(r, in.Of.Sequence, in.Credits)
+		case OpRelease:
+			return b.Release(r, in.Of.Sequence)
+		default:
+			return b.Reverse(r, in.Of.Sequence, in.Credits)
+		}
+	}
+	named, r := d.states[team.BookID].Book, in.request(d.at)
+	var entry *ledger.Entry
+	var err error
+	if named.ID == in.Of.Book {
+		entry, err = do(named, r)
+	} else {
+		_, entry, err = ledger.Elsewhere(named, state.Book, r, func(r ledger.Request) (*ledger.Entry, error) { return do(state.Book, r) })
+	}
+	if err != nil {
+		return nil, asRefusal(err)
+	}
+	out := &SpendOut{Entry: entry, Team: team.ID, User: entry.Holder, Answer: SpendAnswer{Paid: paidFrom(state.Book, entry)}}
+	if m, ok := d.members[memberKey{team.ID, entry.Holder}]; ok && d.users[m.UserID] != nil {
+		out.Answer.Available = d.payment(team, *m).available(d.at)
+	}
+	d.remember(team, in, out)
+	return out, nil
+}
+
+func (d *desk) unknown(in SpendIn) error {
+	if in.Op == OpReverse {
+		return refuse(NotFound, "spend_not_found", "there is no such spend in the team")
+	}
+	return refuse(NotFound, "hold_not_found", "there is no such hold in the team")
+}
+
+// ofTeam tells whether what is to be settled was asked of this team: of a personal spend
+// the user's book names the team's as its peer.
+func (d *desk) ofTeam(team *Team, in SpendIn) bool {
+	if in.Of.Book == team.BookID {
+		return true
+	}
+	peer, ok := d.states[in.Of.Book].Book.PeerOf(in.Of.Sequence)
+	return ok && peer.Book == team.BookID
+}
+
+// available is what can be drawn with this payment.
+func (p payment) available(at time.Time) int64 {
+	var sum int64
+	for _, payer := range p.payers {
+		n := payer.Account.Available(at)
+		if payer.Max >= 0 {
+			n = min(n, payer.Max)
+		}
+		sum += n
+	}
+	return sum
+}
+
+func (d *desk) answer(team *Team, m *Member, p payment, in SpendIn, entry *ledger.Entry, fellBack bool) *SpendOut {
+	book := d.states[entry.Book].Book
+	after := d.payment(team, *m)
+	out := &SpendOut{
+		Entry: entry, Team: team.ID, User: m.UserID,
+		Answer: SpendAnswer{Paid: paidFrom(book, entry), Available: after.available(d.at), FellBack: fellBack},
+	}
+	d.remember(team, in, out)
+	return out
+}
+
+// remember stores the answer with the entry that keeps the key.
+func (d *desk) remember(team *Team, in SpendIn, out *SpendOut) {
+	keeper := out.Entry
+	if keeper.Book != team.BookID {
+		keeper, _ = d.states[team.BookID].Book.Known(in.Key)
+	}
+	if raw, err := json.Marshal(out.Answer); err == nil {
+		keeper.Answer = raw
+	}
+}
+
+// replay gives the first answer again. Of a spend that another book paid, the entry in
+// the team's book names the paying one.
+func (d *desk) replay(team *Team, in SpendIn, first *ledger.Entry) (*SpendOut, error) {
+	out := &SpendOut{Entry: first, Team: team.ID, User: first.Holder, Replayed: true}
+	if first.Kind == ledger.KindSpendElsewhere && first.Peer != nil {
+		paid := *first
+		paid.Book, paid.Sequence = first.Peer.Book, first.Peer.Sequence
+		out.Entry = &paid
+	}
+	if len(first.Answer) > 0 {
+		if err := json.Unmarshal(first.Answer, &out.Answer); err != nil {
+			return nil, fmt.Errorf("reading the first answer to %q: %w", in.Key, err)
+		}
+	}
+	return out, nil
+}
+
+// paidFrom lists what an entry drew, by account.
+func paidFrom(b *ledger.Book, e *ledger.Entry) []PaidFrom {
+	paid := []PaidFrom{}
+	for _, d := range e.Drawn() {
+		account, ok := b.Account(d.Account)
+		if !ok {
+			continue
+		}
+		if n := len(paid); n == 0 || paid[n-1].Account != string(account.Kind) {
+			paid = append(paid, PaidFrom{Account: string(account.Kind)})
+		}
+		last := &paid[len(paid)-1]
+		last.Credits += d.Credits
+		if lot, ok := b.LotByID(d.Lot); ok {
+			last.Lots = append(last.Lots, Lot{Lot: lot.ID, Source: lot.Source, Credits: d.Credits})
+		}
+	}
+	return paid
+}
+
+// asRefusal turns the ledger's errors into refusals that say what to do.
+func asRefusal(err error) error {
+	var amount *ledger.AmountError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &amount):
+		return refuseField("amount_invalid", "credits", "%s", amount.Error())
+	case errors.Is(err, ledger.ErrKeyMissing):
+		return refuseField("key_missing", "Idempotency-Key", "a write needs an idempotency key")
+	case errors.Is(err, ledger.ErrKeyReused):
+		return refuse(Conflict, "key_reused", "the idempotency key was used for another request")
+	case errors.Is(err, ledger.ErrHoldExpired):
+		return refuse(Conflict, "hold_expired", "the hold has expired")
+	case errors.Is(err, ledger.ErrHoldSettled):
+		return refuse(Conflict, "hold_settled", "the hold is captured or released already")
+	case errors.Is(err, ledger.ErrHoldNotFound):
+		return refuse(NotFound, "hold_not_found", "there is no such hold in the team")
+	case errors.Is(err, ledger.ErrEntryNotFound):
+		return refuse(NotFound, "spend_not_found", "there is no such spend in the team")
+	case errors.Is(err, ledger.ErrMoreThanHeld):
+		return refuseField("more_than_held", "credits", "more than is held can't be captured")
+	case errors.Is(err, ledger.ErrMoreThanSpent):
+		return refuseField("more_than_spent", "credits", "more than is left of the spend can't be reversed")
+	}
+	return err
+}

@@ -10,6 +10,7 @@ func (s *Server) newInvoice(u *customer, sub *subscription, reason string, loose
 	if sub != nil {
 		inv.collection, inv.daysUntilDue, inv.currency = sub.collection, sub.daysUntilDue, sub.currency
 		inv.subMetadata = sub.metadata
+		inv.discount = discountOf(u, sub)
 	}
 	for _, i := range s.waiting(u, sub, loose) {
 		s.take(inv, i)

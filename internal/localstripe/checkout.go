@@ -19,6 +19,8 @@ type checkoutSession struct {
 	sub                                                   *subscription
 	invoice                                               *invoice
 	kinds                                                 []string
+	discount                                              discounting
+	coupon                                                *coupon
 }
 
 // sessionLine is one position of a session.
@@ -51,8 +53,18 @@ func (cs *checkoutSession) clock(s *Server) *clock {
 	return s.clock
 }
 
-// total is what is paid today: a trial's prices are not.
-func (cs *checkoutSession) total() int64 {
+// total is what is paid today.
+func (cs *checkoutSession) total() int64 { return cs.subtotal() - cs.off() }
+
+func (cs *checkoutSession) off() int64 {
+	if cs.coupon == nil {
+		return 0
+	}
+	return cs.coupon.off(cs.subtotal())
+}
+
+// subtotal leaves out the prices of a trial: they are paid later.
+func (cs *checkoutSession) subtotal() int64 {
 	sum := int64(0)
 	for _, l := range cs.lines {
 		if l.price.recurring == nil || !cs.trial() && !l.price.metered() {
@@ -70,7 +82,7 @@ func (cs *checkoutSession) render(s *Server) obj {
 	total := cs.total()
 	o := obj{
 		"id": cs.id, "object": "checkout.session", "after_expiration": nil, "allow_promotion_codes": orNil(cs.promotions),
-		"amount_subtotal": total, "amount_total": total, "automatic_tax": obj{"enabled": false, "liability": nil, "status": nil},
+		"amount_subtotal": cs.subtotal(), "amount_total": total, "automatic_tax": obj{"enabled": false, "liability": nil, "status": nil},
 		"billing_address_collection": nil, "cancel_url": orNil(cs.cancelURL), "client_reference_id": orNil(cs.reference),
 		"client_secret": nil, "consent": nil, "consent_collection": nil, "created": cs.created, "currency": cs.currency,
 		"currency_conversion": nil, "custom_fields": []any{}, "custom_text": obj{
@@ -85,7 +97,7 @@ func (cs *checkoutSession) render(s *Server) obj {
 		"phone_number_collection": obj{"enabled": false}, "recovered_from": nil, "setup_intent": nil, "shipping_address_collection": nil,
 		"shipping_cost": nil, "shipping_details": nil, "shipping_options": []any{}, "status": cs.status, "submit_type": nil,
 		"subscription": idOrNil(cs.sub), "success_url": orNil(cs.successURL),
-		"total_details": obj{"amount_discount": int64(0), "amount_shipping": int64(0), "amount_tax": int64(0)},
+		"total_details": obj{"amount_discount": cs.off(), "amount_shipping": int64(0), "amount_tax": int64(0)},
 		"ui_mode":       "hosted", "url": nil,
 	}
 	if cs.status == "open" {

@@ -31,6 +31,10 @@ func createSession(c *call) (any, error) {
 	}
 	customerID, lines := c.str("customer"), c.lineSpecs()
 	c.readModeData(cs)
+	for _, entry := range c.list("discounts") {
+		cs.discount = entry.discounting()
+	}
+	cs.subscription.discount = cs.discount
 	c.oneOf("ui_mode", "hosted")
 	c.ignore("automatic_tax", "billing_address_collection", "consent_collection", "customer_update", "custom_text", "submit_type",
 		"payment_method_options", "phone_number_collection", "tax_id_collection")
@@ -121,9 +125,31 @@ func (s *Server) fillSession(cs *checkoutSession, lines []lineSpec) error {
 			cs.subscription.items = append(cs.subscription.items, entry)
 		}
 	}
+	if err := s.checkDiscount(cs); err != nil {
+		return err
+	}
 	if cs.mode == "subscription" && !periodic {
 		return invalid("line_items", "You must provide at least one recurring price in `subscription` mode when using prices.")
 	}
+	return nil
+}
+
+// checkDiscount finds the session's coupon, which is redeemed when the session is paid.
+func (s *Server) checkDiscount(cs *checkoutSession) error {
+	couponID := cs.discount.coupon
+	if code, ok := s.codes.get(cs.discount.code); ok {
+		couponID = code.coupon.id
+	} else if cs.discount.code != "" {
+		return noSuch(400, "promotion code", cs.discount.code, "discounts[0][promotion_code]")
+	}
+	if couponID == "" {
+		return nil
+	}
+	k, ok := s.coupons.get(couponID)
+	if !ok || !k.valid(s.clock.now) {
+		return noSuch(400, "coupon", couponID, "discounts[0][coupon]")
+	}
+	cs.coupon = k
 	return nil
 }
 

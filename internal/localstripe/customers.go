@@ -18,19 +18,20 @@ type customer struct {
 	created                             int64
 	clock                               *clock
 	deleted                             bool
+	discount                            *discount
 }
 
 func (u *customer) identity() string { return u.id }
 func (u *customer) createdAt() int64 { return u.created }
 
-func (u *customer) render(*Server) obj {
+func (u *customer) render(s *Server) obj {
 	if u.deleted {
 		return obj{"id": u.id, "object": "customer", "deleted": true}
 	}
 	return obj{
 		"id": u.id, "object": "customer", "address": hashOrNil(u.address), "balance": u.balance, "created": u.created,
 		"currency": orNil(u.currency), "default_source": nil, "delinquent": u.delinquent, "description": orNil(u.description),
-		"discount": nil, "email": orNil(u.email), "invoice_prefix": u.invoicePrefix,
+		"discount": u.discount.render(s), "email": orNil(u.email), "invoice_prefix": u.invoicePrefix,
 		"invoice_settings": obj{
 			"custom_fields": nil, "default_payment_method": orNil(u.defaultMethod), "footer": nil, "rendering_options": nil,
 		},
@@ -133,10 +134,17 @@ func createCustomer(c *call) (any, error) {
 	} else if c.has("source") {
 		c.fail(noSuch(400, "token", c.str("source"), "source"))
 	}
+	with := c.discounting()
 	if err := c.finish(); err != nil {
 		return nil, err
 	}
-	return c.openCustomer(u, method)
+	if _, err := c.openCustomer(u, method); err != nil {
+		return nil, err
+	}
+	if err := c.discountCustomer(u, with); err != nil {
+		return nil, err
+	}
+	return u.render(c.Server), nil
 }
 
 // openCustomer gives a new customer its id, its payment method and its event.
@@ -192,6 +200,7 @@ func updateCustomer(c *call) (any, error) {
 	}
 	after := *u
 	after.fill(c.params)
+	with := c.discounting()
 	if err := c.finish(); err != nil {
 		return nil, err
 	}
@@ -206,6 +215,10 @@ func updateCustomer(c *call) (any, error) {
 		}
 		after.defaultMethod = m.id
 	}
+	if err := c.discountCustomer(u, with); err != nil {
+		return nil, err
+	}
+	after.discount = u.discount
 	c.change(u.clock, "customer.updated", u, func() { *u = after })
 	return u.render(c.Server), nil
 }

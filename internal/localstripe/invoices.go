@@ -17,13 +17,17 @@ type invoice struct {
 	metadata                                                                     map[string]string
 	daysUntilDue                                                                 int64
 	footer                                                                       string
+	discount                                                                     *discount
 }
 
 func (inv *invoice) identity() string { return inv.id }
 func (inv *invoice) createdAt() int64 { return inv.created }
 func (inv *invoice) clock() *clock    { return inv.customer.clock }
 
-func (inv *invoice) total() int64 {
+// total is what the lines come to, less the discount.
+func (inv *invoice) total() int64 { return inv.subtotal() - inv.off() }
+
+func (inv *invoice) subtotal() int64 {
 	sum := int64(0)
 	for _, l := range inv.lines {
 		sum += l.amount
@@ -72,7 +76,7 @@ func (inv *invoice) render(s *Server) obj {
 		"customer_name": orNil(inv.customer.name), "customer_phone": orNil(inv.customer.phone),
 		"customer_shipping": hashOrNil(inv.customer.shipping), "customer_tax_exempt": inv.customer.taxExempt, "customer_tax_ids": []any{},
 		"default_payment_method": orNil(inv.defaultMethod), "default_source": nil, "default_tax_rates": []any{},
-		"description": orNil(inv.description), "discount": nil, "discounts": []any{}, "due_date": orNil(inv.dueDate),
+		"description": orNil(inv.description), "discount": inv.discount.render(s), "discounts": inv.discountIDs(), "due_date": orNil(inv.dueDate),
 		"effective_at": orNil(inv.finalizedAt), "ending_balance": ending, "footer": orNil(inv.footer), "from_invoice": nil,
 		"hosted_invoice_url": nil, "invoice_pdf": nil, "issuer": obj{"type": "self"}, "last_finalization_error": nil,
 		"latest_revision": nil, "lines": inv.renderLines(s), "livemode": false, "metadata": renderMetadata(inv.metadata),
@@ -86,9 +90,9 @@ func (inv *invoice) render(s *Server) obj {
 			"finalized_at": orNil(inv.finalizedAt), "marked_uncollectible_at": orNil(inv.uncollectibleAt),
 			"paid_at": orNil(inv.paidAt), "voided_at": orNil(inv.voidedAt),
 		},
-		"subscription": idOrNil(inv.sub), "subscription_details": obj{"metadata": nil}, "subtotal": total,
-		"subtotal_excluding_tax": total, "tax": nil, "test_clock": orNil(inv.clock().id), "total": total,
-		"total_discount_amounts": []any{}, "total_excluding_tax": total, "total_tax_amounts": []any{}, "transfer_data": nil,
+		"subscription": idOrNil(inv.sub), "subscription_details": obj{"metadata": nil}, "subtotal": inv.subtotal(),
+		"subtotal_excluding_tax": inv.subtotal(), "tax": nil, "test_clock": orNil(inv.clock().id), "total": total,
+		"total_discount_amounts": inv.discountAmounts(inv.off()), "total_excluding_tax": total, "total_tax_amounts": []any{}, "transfer_data": nil,
 		"webhooks_delivered_at": orNil(inv.created),
 	}
 	if inv.id != "" {
@@ -144,7 +148,7 @@ func (l *line) render(s *Server) obj {
 	}
 	o := obj{
 		"id": l.id, "object": "line_item", "amount": l.amount, "amount_excluding_tax": l.amount, "currency": l.currency,
-		"description": orNil(l.description), "discount_amounts": []any{}, "discountable": !l.proration, "discounts": []any{},
+		"description": orNil(l.description), "discount_amounts": l.discountAmounts(), "discountable": !l.proration, "discounts": []any{},
 		"invoice": orNil(l.invoice.id), "livemode": false, "metadata": renderMetadata(l.metadata),
 		"period": obj{"end": l.end, "start": l.start}, "plan": nil, "price": nil, "proration": l.proration,
 		"proration_details": obj{"credited_items": l.creditedItems()}, "quantity": l.quantity,
@@ -161,6 +165,29 @@ func (l *line) render(s *Server) obj {
 		o["subscription_item"] = l.item.id
 	}
 	return o
+}
+
+func (inv *invoice) discountIDs() []any {
+	if inv.discount == nil {
+		return []any{}
+	}
+	return []any{inv.discount.id}
+}
+
+func (inv *invoice) discountAmounts(off int64) []any {
+	if inv.discount == nil {
+		return []any{}
+	}
+	return []any{obj{"amount": off, "discount": inv.discount.id}}
+}
+
+func (l *line) discountAmounts() []any {
+	for i, off := range l.invoice.offs() {
+		if l.invoice.lines[i] == l && off > 0 {
+			return l.invoice.discountAmounts(off)
+		}
+	}
+	return []any{}
 }
 
 func (l *line) creditedItems() any {

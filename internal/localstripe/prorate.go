@@ -21,9 +21,13 @@ func (sub *subscription) proration(it *item, from, to, sign int64) *invoiceItem 
 	if sign < 0 {
 		which = "Unused"
 	}
+	amount := share(it.price.amount(it.quantity), to-from, sub.wholePeriod())
+	if d := discountOf(sub.customer, sub); d != nil && d.coupon.percent != "" {
+		amount -= d.coupon.off(amount)
+	}
 	return &invoiceItem{
 		customer: sub.customer, sub: sub, item: it, price: it.price, unit: it.price.unit, currency: sub.currency, quantity: it.quantity,
-		amount: sign * share(it.price.amount(it.quantity), to-from, sub.wholePeriod()), proration: true, start: from, end: to,
+		amount: sign * amount, proration: true, start: from, end: to,
 		description: prorationDescription(which, it.price, it.quantity, from), metadata: map[string]string{},
 	}
 }

@@ -33,6 +33,7 @@ func (s *Server) renew(sub *subscription) {
 	inv := s.newInvoice(sub.customer, sub, "subscription_cycle", true)
 	inv.periodStart, inv.periodEnd = oldStart, oldEnd
 	s.addPeriodLines(inv, sub, oldStart, oldEnd)
+	s.useUp(inv)
 	sub.latest = inv
 	inv.nextAttempt = inv.created + draftLife
 	if sub.status == "unpaid" || sub.collection == "send_invoice" {

@@ -16,6 +16,11 @@ func (s *Server) routes() http.Handler {
 		"POST /v1/products/{id}": updateProduct, "DELETE /v1/products/{id}": deleteProduct,
 		"POST /v1/prices": createPrice, "GET /v1/prices": listPrices, "GET /v1/prices/{id}": getPrice, "POST /v1/prices/{id}": updatePrice,
 
+		"POST /v1/coupons": createCoupon, "GET /v1/coupons": listCoupons, "GET /v1/coupons/{id}": getCoupon,
+		"POST /v1/coupons/{id}": updateCoupon, "DELETE /v1/coupons/{id}": deleteCoupon,
+		"POST /v1/promotion_codes": createCode, "GET /v1/promotion_codes": listCodes, "POST /v1/promotion_codes/{id}": updateCode,
+		"DELETE /v1/customers/{id}/discount": deleteCustomerDiscount, "DELETE /v1/subscriptions/{id}/discount": deleteSubscriptionDiscount,
+
 		"POST /v1/payment_methods": createMethod, "GET /v1/payment_methods": listMethods, "GET /v1/payment_methods/{id}": getMethod,
 		"POST /v1/payment_methods/{id}": updateMethod, "POST /v1/payment_methods/{id}/attach": attachMethod,
 		"POST /v1/payment_methods/{id}/detach": detachMethod,

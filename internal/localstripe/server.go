@@ -57,6 +57,8 @@ type state struct {
 	products      table[*product]
 	prices        table[*price]
 	methods       table[*paymentMethod]
+	coupons       table[*coupon]
+	codes         table[*promotionCode]
 	subscriptions table[*subscription]
 	items         table[*item]
 	usage         table[*usageRecord]
@@ -80,7 +82,7 @@ type finder interface {
 
 func (s *state) tables() []finder {
 	return []finder{
-		&s.clocks, &s.customers, &s.products, &s.prices, &s.methods, &s.subscriptions, &s.items, &s.invoiceItems,
+		&s.clocks, &s.customers, &s.products, &s.prices, &s.coupons, &s.codes, &s.methods, &s.subscriptions, &s.items, &s.invoiceItems,
 		&s.invoices, &s.refunds, &s.disputes, &s.setups, &s.intents, &s.charges, &s.sessions, &s.portals, &s.configs, &s.events, &s.endpoints,
 	}
 }

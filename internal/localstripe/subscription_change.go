@@ -151,8 +151,14 @@ func (plan *changePlan) move(sub *subscription) error {
 		plan.restarts = plan.spec.anchorNow || otherRhythm(sub, next) || !sub.costs() && next.costs()
 	}
 	if plan.restarts {
+		if next.cancelAtPeriodEnd {
+			next.cancelAt = 0
+		}
 		next.anchor, next.periodStart = now, now
 		_, next.periodEnd = next.periodEndAfter(now)
+		if next.cancelAtPeriodEnd {
+			next.cancelAt = next.periodEnd
+		}
 	}
 	return nil
 }

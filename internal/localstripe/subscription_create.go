@@ -32,13 +32,7 @@ func (s *Server) subscribe(u *customer, spec subscriptionSpec) (*subscription, *
 		return nil, nil, err
 	}
 	m := s.subscriptionMethod(sub)
-	owed := int64(0)
-	for _, it := range sub.items {
-		if !it.price.metered() && sub.trialEnd == 0 {
-			owed += sub.periodLine(it).amount
-		}
-	}
-	automatic := sub.collection == "charge_automatically" && owed > 0
+	automatic := sub.collection == "charge_automatically" && s.firstOwed(sub) > 0
 	if automatic && m == nil && spec.behavior != "default_incomplete" {
 		return nil, nil, invalidCode("resource_missing", "",
 			"This customer has no attached payment source or default payment method. Please consider adding a default payment method. For more information, visit https://stripe.com/docs/billing/subscriptions/payment-methods-setting#payment-method-priority.")
@@ -48,6 +42,17 @@ func (s *Server) subscribe(u *customer, spec subscriptionSpec) (*subscription, *
 	}
 	s.open(sub)
 	return sub, s.firstInvoice(sub, spec, extras, automatic, m), nil
+}
+
+// firstOwed foretells the first invoice, as far as the subscription itself goes.
+func (s *Server) firstOwed(sub *subscription) int64 {
+	inv := &invoice{customer: sub.customer, discount: discountOf(sub.customer, sub)}
+	for _, it := range sub.items {
+		if !it.price.metered() && sub.trialEnd == 0 {
+			inv.lines = append(inv.lines, sub.periodLine(it))
+		}
+	}
+	return inv.total()
 }
 
 // prepare builds the subscription without telling anyone.
@@ -83,7 +88,11 @@ func (s *Server) prepare(u *customer, spec subscriptionSpec) (*subscription, err
 		}
 		sub.defaultMethod = m.id
 	}
-	return sub, sub.setPeriod(spec)
+	if err := sub.setPeriod(spec); err != nil {
+		return nil, err
+	}
+	sub.discount, err = s.newDiscount(spec.discount.coupon, spec.discount.code, now)
+	return sub, err
 }
 
 // setPeriod lays the anchor and the first period.
@@ -113,6 +122,8 @@ func (sub *subscription) setPeriod(spec subscriptionSpec) error {
 	}
 	if sub.trialEnd == 0 {
 		_, sub.periodEnd = sub.periodEndAfter(now)
+	} else if sub.cancelAt != 0 {
+		sub.periodEnd = min(sub.periodEnd, sub.cancelAt)
 	}
 	if spec.cancelAtEnd {
 		sub.cancelAtPeriodEnd, sub.cancelAt, sub.canceledAt = true, sub.periodEnd, now
@@ -148,6 +159,9 @@ func (s *Server) prepareExtras(sub *subscription, specs []itemSpec) ([]*invoiceI
 // open gives the subscription its ids and plans its future.
 func (s *Server) open(sub *subscription) {
 	sub.id = s.id("sub")
+	if sub.discount != nil {
+		sub.discount.customer, sub.discount.subscription = sub.customer.id, sub.id
+	}
 	for _, it := range sub.items {
 		s.openItem(it)
 	}
@@ -166,6 +180,7 @@ func (s *Server) firstInvoice(sub *subscription, spec subscriptionSpec, extras [
 	sub.fresh = true
 	s.together(func() {
 		s.tell(sub.clock(), "customer.subscription.created", sub)
+		s.discountEvent(sub.clock(), nil, sub.discount)
 		if u := sub.customer; u.currency == "" {
 			s.change(u.clock, "customer.updated", u, func() { u.currency = sub.currency })
 		}
@@ -175,6 +190,7 @@ func (s *Server) firstInvoice(sub *subscription, spec subscriptionSpec, extras [
 		inv := s.newInvoice(sub.customer, sub, "subscription_create", true)
 		sub.latest = inv
 		s.addFirstLines(inv, sub, spec.proration == "none")
+		s.useUp(inv)
 		s.tell(inv.clock(), "invoice.created", inv)
 		switch {
 		case sub.collection == "send_invoice":

@@ -45,6 +45,7 @@ type subscriptionSpec struct {
 	description, saveMethod               string
 	metadata                              map[string]string
 	extras                                []itemSpec // add_invoice_items
+	discount                              discounting
 }
 
 func (p *params) subscriptionSpec() subscriptionSpec {
@@ -57,7 +58,7 @@ func (p *params) subscriptionSpec() subscriptionSpec {
 		daysUntilDue: p.count("days_until_due"), description: p.str("description"), metadata: p.metadata(nil),
 		missingMethod: p.at("trial_settings", "end_behavior").oneOf("missing_payment_method", "create_invoice", "cancel", "pause"),
 		saveMethod:    p.at("payment_settings").oneOf("save_default_payment_method", "off", "on_subscription"),
-		extras:        p.itemSpecs("add_invoice_items"),
+		extras:        p.itemSpecs("add_invoice_items"), discount: p.discounting(),
 	}
 	spec.readTrialEnd(p)
 	if spec.collection == "send_invoice" && !p.has("days_until_due") {

@@ -19,6 +19,7 @@ func updateSubscription(c *call) (any, error) {
 		v := c.int("cancel_at")
 		spec.cancelAt = &v
 	}
+	with := c.discounting()
 	spec.fill = c.plainFields(sub)
 	if err := c.finish(); err != nil {
 		return nil, err
@@ -26,10 +27,32 @@ func updateSubscription(c *call) (any, error) {
 	if sub.over() {
 		return nil, invalid("", "A canceled subscription can only update its cancellation_details.")
 	}
+	if err := c.discountSubscription(sub, with); err != nil {
+		return nil, err
+	}
 	if err := c.changeSubscription(sub, spec); err != nil {
 		return nil, err
 	}
 	return sub.render(c.Server), nil
+}
+
+// discountSubscription changes a subscription's discount before anything is billed.
+func (s *Server) discountSubscription(sub *subscription, with discounting) error {
+	if !with.given {
+		return nil
+	}
+	d, err := s.newDiscount(with.coupon, with.code, sub.clock().now)
+	if err != nil {
+		return err
+	}
+	if d != nil {
+		d.customer, d.subscription = sub.customer.id, sub.id
+	}
+	before, was := sub.render(s), sub.discount
+	sub.discount = d
+	s.discountEvent(sub.clock(), was, d)
+	s.changed(sub.clock(), "customer.subscription.updated", sub, before)
+	return nil
 }
 
 // plainFields reads what changes nothing of the bill.

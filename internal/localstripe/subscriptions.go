@@ -21,6 +21,7 @@ type subscription struct {
 	resuming                                                     *invoice // the invoice that a paused subscription waits for
 	fresh                                                        bool     // within its own creation, whose events tell all
 	session                                                      *checkoutSession
+	discount                                                     *discount
 }
 
 type cancellation struct{ reason, comment, feedback string }
@@ -65,7 +66,7 @@ func (sub *subscription) render(s *Server) obj {
 		"collection_method": sub.collection, "created": sub.created, "currency": sub.currency,
 		"current_period_end": sub.periodEnd, "current_period_start": sub.periodStart, "customer": sub.customer.id,
 		"days_until_due": orNil(sub.daysUntilDue), "default_payment_method": orNil(sub.defaultMethod), "default_source": nil,
-		"default_tax_rates": []any{}, "description": orNil(sub.description), "discount": nil, "ended_at": orNil(sub.endedAt),
+		"default_tax_rates": []any{}, "description": orNil(sub.description), "discount": sub.discount.render(s), "ended_at": orNil(sub.endedAt),
 		"items":          embedded("/v1/subscription_items?subscription="+sub.id, rendered),
 		"latest_invoice": idOrNil(sub.latest), "livemode": false, "metadata": renderMetadata(sub.metadata),
 		"next_pending_invoice_item_invoice": nil, "on_behalf_of": nil, "pause_collection": sub.pause.render(),
@@ -152,6 +153,9 @@ func listSubscriptions(c *call) (any, error) {
 			if sub.status != status {
 				return false
 			}
+		}
+		if customerID == "" && clockID == "" && sub.clock().id != "" {
+			return false // those of test clocks are shown only when asked for
 		}
 		return (customerID == "" || sub.customer.id == customerID) && (priceID == "" || sub.has(priceID)) &&
 			(collection == "" || sub.collection == collection) && (clockID == "" || sub.clock().id == clockID) &&

@@ -79,7 +79,7 @@ func (s *Server) previewInvoice(sub *subscription, plan *changePlan) (*invoice, 
 	inv := &invoice{
 		status: "draft", reason: "upcoming", collection: sub.collection, customer: u, sub: sub, subMetadata: sub.metadata,
 		currency: sub.currency, created: sub.periodEnd, periodStart: sub.periodStart, periodEnd: sub.periodEnd,
-		nextAttempt: sub.periodEnd + draftLife, autoAdvance: true, metadata: map[string]string{},
+		nextAttempt: sub.periodEnd + draftLife, autoAdvance: true, discount: discountOf(u, sub), metadata: map[string]string{},
 	}
 	add := func(l *line) {
 		l.invoice, l.id = inv, "il_tmp_"+itoa(int64(len(inv.lines)+1))

@@ -1,0 +1,365 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// actions are what may happen, each as the ledger does it and as the model does.
+func (w *walk) actions() map[string]func(*rapid.T) {
+	steps := map[string]func(t *rapid.T){
+		"Grant": w.grant, "Increase": w.increase, "Spend": w.spend, "Elsewhere": w.elsewhere, "Hold": w.hold, "Capture": w.capture,
+		"Reverse": w.reverse, "Move": w.move, "Contribute": w.contribute, "Assign": w.assign, "Drain": w.drain, "Roll": w.roll,
+		"Clawback": w.clawback, "UndoClawback": w.undoClawback, "CarryDebt": w.carryDebt, "Freeze": w.freeze, "Redate": w.redate,
+		"Window": w.setWindow, "Close": w.closeAllocation, "Repeat": w.repeat, "Wait": w.wait,
+	}
+	for name, f := range steps {
+		steps[name] = func(t *rapid.T) {
+			w.t = t
+			f(t)
+			if rapid.IntRange(0, 2).Draw(t, "write") == 0 {
+				w.write()
+			}
+		}
+	}
+	return steps
+}
+
+func (w *walk) wait(t *rapid.T) {
+	w.write()
+	hours := rapid.SampledFrom([]int{1, 6, 24, 30, 100}).Draw(t, "hours")
+	w.at = w.at.Add(time.Duration(hours) * time.Hour)
+	w.open([2]Want{})
+}
+
+var (
+	anyBook = rapid.IntRange(inTeam, inUser)
+	amounts = rapid.Int64Range(1, 60)
+)
+
+// account draws an account of a book: in the team's 7 is the pool, 8 ann's, 9 bob's.
+func (w *walk) account(t *rapid.T, book int) int32 {
+	if book == inUser {
+		return Main
+	}
+	return rapid.Int32Range(7, 9).Draw(t, "account")
+}
+
+func at(b *Book, id int32) *Account {
+	a, _ := b.Account(id)
+	return a
+}
+
+// end draws an end, such that many lots end at one instant; nil is never.
+func (w *walk) end(t *rapid.T) *time.Time {
+	days := rapid.IntRange(0, 6).Draw(t, "days")
+	if days == 0 {
+		return nil
+	}
+	end := w.at.Truncate(24*time.Hour).AddDate(0, 0, days)
+	return &end
+}
+
+func (w *walk) lot(t *rapid.T, book int) *modelLot {
+	if len(w.models[book].lots) == 0 {
+		t.Skip("no lots")
+	}
+	return rapid.SampledFrom(w.models[book].lots).Draw(t, "lot")
+}
+
+// wantLot loads a lot even when it is used up.
+func (w *walk) wantLot(book int, l *modelLot) (wants [2]Want) {
+	wants[book].Origins = []string{w.origin[book][l]}
+	return wants
+}
+
+func (w *walk) real(b *Book, book int, l *modelLot) *Lot {
+	lot, _ := b.Lot(w.origin[book][l])
+	return lot
+}
+
+func (w *walk) grant(t *rapid.T) {
+	book := anyBook.Draw(t, "book")
+	account, credits := w.account(t, book), amounts.Draw(t, "credits")
+	in := LotIn{
+		Source: rapid.SampledFrom([]Source{Monthly, Purchase, Bonus}).Draw(t, "source"), Origin: fmt.Sprint("lot ", len(w.done)),
+		EffectiveAt: w.at.Truncate(24*time.Hour).AddDate(0, 0, rapid.SampledFrom([]int{0, 0, -1, 1}).Draw(t, "from")), ExpiresAt: w.end(t),
+	}
+	if in.Source == Monthly {
+		in.Series, in.Step = "sub", 1
+	}
+	m := w.models[book]
+	w.try(step{
+		name: "grant", book: book,
+		model: func() bool {
+			if m.closed[account] || in.ExpiresAt != nil && in.ExpiresAt.Before(in.EffectiveAt) {
+				return false
+			}
+			l := m.newLot(modelLot{
+				root: in.Origin, source: in.Source, starts: in.EffectiveAt, ends: in.ExpiresAt, series: in.Series != "", granted: credits,
+			})
+			w.granted[book] = append(w.granted[book], l)
+			m.add(piece{l, account, credits})
+			m.arrived(piece{l, account, credits}, w.at)
+			return true
+		},
+		do: func(r Request, books []*Book) (*Entry, error) {
+			return books[book].Grant(r, at(books[book], account), in, credits)
+		},
+	})
+}
+
+func (w *walk) increase(t *rapid.T) {
+	book := anyBook.Draw(t, "book")
+	if len(w.granted[book]) == 0 {
+		t.Skip("nothing granted")
+	}
+	l := rapid.SampledFrom(w.granted[book]).Draw(t, "lot")
+	account, credits := w.account(t, book), amounts.Draw(t, "credits")
+	in := LotIn{Source: Bonus, Origin: w.origin[book][l], EffectiveAt: start}
+	m := w.models[book]
+	w.try(step{
+		name: "increase", book: book, wants: w.wantLot(book, l),
+		model: func() bool {
+			if m.closed[account] {
+				return false
+			}
+			l.granted += credits
+			m.add(piece{l, account, credits})
+			m.arrived(piece{l, account, credits}, w.at)
+			return true
+		},
+		do: func(r Request, books []*Book) (*Entry, error) {
+			return books[book].Grant(r, at(books[book], account), in, credits)
+		},
+	})
+}
+
+// payers draws who pays: in the team a member's allocation and then the pool, each up to
+// a cap.
+func (w *walk) payers(t *rapid.T, book int) (holder string, accounts []int32, caps []int64) {
+	if book == inUser {
+		return "own", []int32{Main}, []int64{-1}
+	}
+	switch rapid.IntRange(0, 2).Draw(t, "payer") {
+	case 1:
+		holder, accounts, caps = "ann", []int32{8}, []int64{-1}
+	case 2:
+		holder, accounts, caps = "bob", []int32{9}, []int64{-1}
+	}
+	cap := max(-1, rapid.Int64Range(-40, 40).Draw(t, "cap"))
+	return holder, append(accounts, Main), append(caps, cap)
+}
+
+func realPayers(b *Book, accounts []int32, caps []int64) []Payer {
+	var payers []Payer
+	for i, a := range accounts {
+		payers = append(payers, Payer{Account: at(b, a), Max: caps[i]})
+	}
+	return payers
+}
+
+// same compares what the ledger drew with what the model drew.
+func (w *walk) same(book int, e *Entry, pieces []piece) {
+	var got []piece
+	for _, d := range e.Drawn() {
+		got = append(got, piece{w.seen[book][d.Lot], d.Account, d.Credits})
+	}
+	if !slices.Equal(got, pieces) {
+		w.t.Fatalf("%s %d drew %+v, the model %+v", e.Kind, e.Sequence, e.Drawn(), pieces)
+	}
+}
+
+func (w *walk) spend(t *rapid.T) {
+	book := anyBook.Draw(t, "book")
+	holder, accounts, caps := w.payers(t, book)
+	credits := amounts.Draw(t, "credits")
+	m := w.models[book]
+	var pieces []piece
+	e := w.try(step{
+		name: "spend", book: book,
+		model: func() bool {
+			pieces = m.draw(w.at, credits, accounts, caps)
+			m.remove(pieces)
+			m.use(holder, w.at, pieces, 1)
+			return pieces != nil
+		},
+		do: func(r Request, books []*Book) (*Entry, error) {
+			r.Holder = holder
+			return books[book].Spend(r, SpendIn{Credits: credits, Payers: realPayers(books[book], accounts, caps)})
+		},
+	})
+	if pieces != nil {
+		w.same(book, e, pieces)
+		w.spends = append(w.spends, walkSpend{book, e.Sequence, &modelSpend{holder, w.at, pieces, credits}})
+	}
+}
+
+func (w *walk) elsewhere(t *rapid.T) {
+	credits := amounts.Draw(t, "credits")
+	m := w.models[inUser]
+	w.try(step{
+		name: "elsewhere", book: inTeam,
+		model: func() bool {
+			pieces := m.draw(w.at, credits, []int32{Main}, []int64{-1})
+			m.remove(pieces)
+			m.use("own", w.at, pieces, 1)
+			return pieces != nil
+		},
+		do: func(r Request, books []*Book) (*Entry, error) {
+			r.Holder = "own"
+			note, _, err := Elsewhere(books[inTeam], books[inUser], r, func(r Request) (*Entry, error) {
+				return books[inUser].Spend(r, SpendIn{Credits: credits, Payers: []Payer{From(at(books[inUser], Main))}})
+			})
+			return note, err
+		},
+	})
+}
+
+func (w *walk) hold(t *rapid.T) {
+	holder, accounts, caps := w.payers(t, inTeam)
+	credits := amounts.Draw(t, "credits")
+	ends := w.at.Add(time.Duration(rapid.SampledFrom([]int{1, 6, 50}).Draw(t, "hours")) * time.Hour)
+	m := w.models[inTeam]
+	var pieces []piece
+	e := w.try(step{
+		name: "hold", book: inTeam,
+		model: func() bool {
+			pieces = m.draw(w.at, credits, accounts, caps)
+			m.hold(pieces, 1)
+			return pieces != nil
+		},
+		do: func(r Request, books []*Book) (*Entry, error) {
+			r.Holder = holder
+			return books[inTeam].Hold(r, HoldIn{Credits: credits, Payers: realPayers(books[inTeam], accounts, caps), ExpiresAt: ends})
+		},
+	})
+	if pieces != nil {
+		w.same(inTeam, e, pieces)
+		w.holds = append(w.holds, walkHold{e.Sequence, &modelHold{holder: holder, ends: ends, open: true, pieces: pieces}})
+	}
+}
+
+func (w *walk) capture(t *rapid.T) {
+	if len(w.holds) == 0 {
+		t.Skip("no holds")
+	}
+	h := rapid.SampledFrom(w.holds).Draw(t, "hold")
+	credits := rapid.Int64Range(0, total(h.m.pieces)+1).Draw(t, "credits")
+	m := w.models[inTeam]
+	var used []piece
+	wants := [2]Want{{Holds: []int64{h.id}}}
+	e := w.try(step{
+		name: "capture", book: inTeam, wants: wants,
+		model: func() bool {
+			if !h.m.open || credits > total(h.m.pieces) {
+				return false
+			}
+			var back []piece
+			used, back = first(h.m.pieces, credits)
+			m.remove(used)
+			m.use(h.m.holder, w.at, used, 1)
+			m.release(h.m, back, w.at)
+			return true
+		},
+		do: func(r Request, books []*Book) (*Entry, error) { return books[inTeam].Capture(r, h.id, credits) },
+	})
+	if used != nil {
+		w.same(inTeam, e, used)
+		w.spends = append(w.spends, walkSpend{inTeam, e.Sequence, &modelSpend{h.m.holder, w.at, used, credits}})
+	}
+}
+
+func (w *walk) reverse(t *rapid.T) {
+	if len(w.spends) == 0 {
+		t.Skip("no spends")
+	}
+	s := rapid.SampledFrom(w.spends).Draw(t, "spend")
+	credits := rapid.Int64Range(1, s.m.left+1).Draw(t, "credits")
+	m := w.models[s.book]
+	var wants [2]Want
+	wants[s.book].Undo = []int64{s.sequence}
+	w.try(step{
+		name: "reverse", book: s.book, wants: wants,
+		model: func() bool {
+			if credits > s.m.left {
+				return false
+			}
+			still, _ := first(s.m.pieces, s.m.left)
+			s.m.left -= credits
+			_, back := first(still, s.m.left)
+			m.use(s.m.holder, s.m.at, back, -1)
+			for _, p := range slices.Backward(back) {
+				m.add(p)
+				m.arrived(p, w.at)
+			}
+			return true
+		},
+		do: func(r Request, books []*Book) (*Entry, error) { return books[s.book].Reverse(r, s.sequence, credits) },
+	})
+}
+
+func (w *walk) move(t *rapid.T) {
+	from, to := w.account(t, inTeam), w.account(t, inTeam)
+	if from == to {
+		t.Skip("one account")
+	}
+	kind := KindTransfer
+	switch Main {
+	case from:
+		kind = KindAllocation
+	case to:
+		kind = KindReclaim
+	}
+	credits := amounts.Draw(t, "credits")
+	m := w.models[inTeam]
+	w.try(step{
+		name: "move", book: inTeam,
+		model: func() bool {
+			pieces := m.draw(w.at, credits, []int32{from}, []int64{-1})
+			if pieces == nil || m.closed[to] {
+				return false
+			}
+			m.remove(pieces)
+			for _, p := range pieces {
+				p.account = to
+				m.add(p)
+				m.arrived(p, w.at)
+			}
+			return true
+		},
+		do: func(r Request, books []*Book) (*Entry, error) {
+			b := books[inTeam]
+			return b.Move(r, MoveIn{Kind: kind, From: at(b, from), To: at(b, to), Credits: credits})
+		},
+	})
+}
+
+func (w *walk) closeAllocation(t *rapid.T) {
+	holder, account := "ann", int32(8)
+	if rapid.Bool().Draw(t, "bob") {
+		holder, account = "bob", 9
+	}
+	if w.books == nil {
+		w.open([2]Want{})
+	}
+	m := w.models[inTeam]
+	if m.closed[account] {
+		w.books[inTeam].MakeAllocation(holder, w.at)
+	} else {
+		w.books[inTeam].CloseAllocation(at(w.books[inTeam], account))
+	}
+	m.closed[account] = !m.closed[account]
+}
+
+func (w *walk) setWindow(t *rapid.T) {
+	book := anyBook.Draw(t, "book")
+	if w.books == nil {
+		w.open([2]Want{})
+	}
+	w.window[book] = w.at.Add(-time.Duration(rapid.SampledFrom([]int{0, 1, 30, 300}).Draw(t, "hours")) * time.Hour)
+	w.books[book].SetWindow(w.window[book])
+}

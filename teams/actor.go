@@ -1,0 +1,113 @@
+package teams
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"purser/billing"
+	"purser/ledger"
+)
+
+// Actor is who asks. Without a user it is the product's backend itself, whom no role
+// limits; with one, that user's role in the team decides.
+type Actor struct{ User string }
+
+// Name is how the actor is written into history.
+func (a Actor) Name() string {
+	if a.User == "" {
+		return "backend"
+	}
+	return a.User
+}
+
+// Backend tells whether the backend itself asks.
+func (a Actor) Backend() bool { return a.User == "" }
+
+// room is one team opened under its lock, for something other than spending.
+type room struct {
+	team   Team
+	state  *billing.State
+	role   Role // of whoever asks; the backend is as an owner
+	member *Member
+}
+
+// openRoom locks a team's book, loads it, settles it, and finds out what role the actor
+// has. To somebody who is no member the team doesn't exist.
+func openRoom(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, by Actor, at instant, want ledger.Want) (*room, error) {
+	team, err := GetTeam(ctx, tx, teamID)
+	if errors.Is(err, ErrTeamUnknown) {
+		return nil, refuse(NotFound, "team_not_found", "there is no team %q", teamID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	want.Book = team.BookID
+	state, err := billing.OpenState(ctx, tx, c, at, want)
+	if err != nil {
+		return nil, err
+	}
+	if err := state.Settle(at); err != nil {
+		return nil, err
+	}
+	r := &room{state: state}
+	// What was read before the lock only told what to lock.
+	if r.team, err = GetTeam(ctx, tx, teamID); err != nil {
+		return nil, err
+	}
+	return r, r.findRole(ctx, tx, by)
+}
+
+func (r *room) findRole(ctx context.Context, db billing.DB, by Actor) error {
+	if by.Backend() {
+		r.role = Owner
+		return nil
+	}
+	m, err := GetMember(ctx, db, r.team.ID, by.User)
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return refuse(NotFound, "team_not_found", "there is no team %q", r.team.ID)
+	}
+	if err != nil {
+		return err
+	}
+	r.role, r.member = m.Role, &m
+	return nil
+}
+
+// may refuses in S4's order: suspended or closed, then the role.
+func (r *room) may(allowed bool, what string) error {
+	switch {
+	case r.team.SuspendedAt != nil:
+		return refuse(Suspended, "team_suspended", "the team is suspended")
+	case !allowed:
+		return refuse(Forbidden, "role_forbids", "a %s may not %s", r.role, what)
+	case r.team.ClosedAt != nil:
+		return refuse(Conflict, "team_closed", "the team is closed")
+	}
+	return nil
+}
+
+// plan gives the rules that the team lives by: its subscription's plan, or what the
+// catalogue says of teams without one.
+func (r *room) plan(at instant) planRules {
+	_, _, sub := r.state.CurrentPeriod(at)
+	if sub == nil {
+		w := r.state.Catalog.WithoutSubscription
+		return planRules{teams: w.Teams, membersMax: w.MembersMax, features: w.Features}
+	}
+	plan, ok := r.state.Catalog.Plan(sub.Lead())
+	if !ok {
+		return planRules{teams: true, membersMax: billing.MembersMaxLimit}
+	}
+	return planRules{name: plan.Name, teams: plan.Teams, membersMax: plan.MembersMax, features: plan.Features, seats: sub.SeatsBought()}
+}
+
+type planRules struct {
+	name       string
+	teams      bool
+	membersMax int
+	features   []string
+	seats      int64
+}

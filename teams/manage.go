@@ -1,0 +1,339 @@
+package teams
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"purser/billing"
+	"purser/ledger"
+)
+
+// bulkMax bounds one bulk change.
+const bulkMax = 1000
+
+// Change is what an admin changes of one member. Nil fields stay as they are.
+type Change struct {
+	UserID string
+	Role   *Role
+	Access *Access
+	Limit  *Limit
+	Remove bool
+}
+
+// ChangeResult is what became of one row of a bulk change.
+type ChangeResult struct {
+	UserID string
+	Member *Member // nil once removed
+	Err    error
+}
+
+// ChangeMembers changes members, all or nothing, with a result for each row (T4). When a
+// row is refused ok is false, nothing may be committed, and the results say why. Rows see
+// each other: seats that one gives up another may take.
+func ChangeMembers(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, changes []Change, by Actor, at instant) (results []ChangeResult, ok bool, err error) {
+	if len(changes) < 1 || len(changes) > bulkMax {
+		return nil, false, refuseField("bulk_size", "changes", "between 1 and %d rows at once", bulkMax)
+	}
+	r, err := openRoom(ctx, tx, c, teamID, by, at, ledger.Want{})
+	if err != nil {
+		return nil, false, err
+	}
+	// Members may leave by themselves; everything else is the admins'.
+	leaving := len(changes) == 1 && changes[0].Remove && changes[0].UserID == by.User
+	if err := r.may(r.role.Manages() || leaving, "change members"); err != nil {
+		return nil, false, err
+	}
+	list, err := readRoster(ctx, tx, teamID, at)
+	if err != nil {
+		return nil, false, err
+	}
+	m := &managing{room: r, list: list, rules: r.plan(at), by: by, at: at}
+	ok = true
+	for _, change := range changes {
+		result := ChangeResult{UserID: change.UserID}
+		result.Member, result.Err = m.change(change)
+		ok = ok && result.Err == nil
+		results = append(results, result)
+	}
+	if !ok {
+		return results, false, nil
+	}
+	if err := m.checkSeats(); err != nil {
+		return results, false, err
+	}
+	return results, true, m.save(ctx, tx)
+}
+
+// managing is a change of several members, decided in memory.
+type managing struct {
+	*room
+	list    *roster
+	rules   planRules
+	by      Actor
+	at      instant
+	changed []string
+	removed []string
+}
+
+func (m *managing) change(change Change) (*Member, error) {
+	member := m.list.find(change.UserID)
+	if member == nil {
+		return nil, refuse(NotFound, "member_not_found", "%q is not a member of the team", change.UserID)
+	}
+	if change.Remove {
+		return nil, m.remove(member)
+	}
+	if change.Role != nil {
+		if err := m.setRole(member, *change.Role); err != nil {
+			return nil, err
+		}
+	}
+	if change.Limit != nil {
+		if err := checkLimit(*change.Limit); err != nil {
+			return nil, err
+		}
+		member.LimitKind, member.LimitAmount = change.Limit.Kind, change.Limit.Credits
+	}
+	if change.Access != nil {
+		if err := m.setAccess(member, *change.Access); err != nil {
+			return nil, err
+		}
+	}
+	m.changed = append(m.changed, member.UserID)
+	after := *member
+	return &after, nil
+}
+
+func (m *managing) setRole(member *Member, role Role) error {
+	switch {
+	case role != Admin && role != Plain:
+		return refuseField("role_invalid", "role", "a role is admin or member; ownership is handed over")
+	case member.Role == Owner:
+		return refuse(Rule, "owner_stays", "the owner's role changes only when ownership is handed over")
+	}
+	member.Role = role
+	return nil
+}
+
+// setAccess gives an access type. Seats are counted once all rows are done.
+func (m *managing) setAccess(member *Member, access Access) error {
+	if !access.Valid() {
+		return refuseField("access_invalid", "access", "access is seat, credits or personal")
+	}
+	if access == SeatAccess && member.SeatAt != nil {
+		return nil
+	}
+	if access == SeatAccess && m.rules.seats == 0 {
+		return refuse(Rule, "no_seats", "the team has no subscription with seats")
+	}
+	member.give(access, m.at)
+	return nil
+}
+
+// checkSeats refuses to assign more seats than were bought (T4).
+func (m *managing) checkSeats() error {
+	taken := false
+	for _, id := range m.changed {
+		if member := m.list.find(id); member != nil && member.SeatAt != nil && member.SeatAt.Equal(m.at) {
+			taken = true
+		}
+	}
+	if s := m.list.seats(m.rules.seats); taken && s.free() < 0 {
+		return refuse(Conflict, "no_seat_free", "%d seats were bought, %d would be assigned or reserved", s.Bought, s.Assigned+s.Reserved)
+	}
+	return nil
+}
+
+// remove takes a member out: what is unspent of the allocation goes back to the pool, and
+// what open holds give back later goes there too (T12).
+func (m *managing) remove(member *Member) error {
+	if member.Role == Owner {
+		return refuse(Rule, "owner_stays", "the owner can't be removed; hand the ownership over first")
+	}
+	book := m.state.Book
+	if allocation, ok := book.AllocationOf(member.UserID); ok {
+		if free := allocation.Available(m.at); free > 0 {
+			pool, _ := book.Account(ledger.Main)
+			_, err := book.Move(ledger.Request{
+				Key: fmt.Sprintf("removal:%s:%d", member.UserID, book.NextNumber()), Actor: m.by.Name(), At: m.at,
+				Holder: member.UserID, Memo: "left the team",
+			}, ledger.MoveIn{Kind: ledger.KindReclaim, From: allocation, To: pool, Credits: free})
+			if err != nil {
+				return fmt.Errorf("returning the allocation: %w", err)
+			}
+		}
+		book.CloseAllocation(allocation)
+	}
+	m.removed = append(m.removed, member.UserID)
+	member.SeatAt = nil
+	return nil
+}
+
+func (m *managing) save(ctx context.Context, tx pgx.Tx) error {
+	for _, id := range m.changed {
+		if err := storeMember(ctx, tx, *m.list.find(id)); err != nil {
+			return err
+		}
+	}
+	if len(m.removed) > 0 {
+		if _, err := tx.Exec(ctx, `DELETE FROM members WHERE team_id = $1 AND user_id = ANY($2)`, m.team.ID, m.removed); err != nil {
+			return fmt.Errorf("removing members: %w", err)
+		}
+	}
+	if err := m.state.Settle(m.at); err != nil {
+		return err
+	}
+	return billing.Save(ctx, tx, m.state)
+}
+
+// GoPersonal lets a member pay for themselves from now on (T7).
+func GoPersonal(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID, userID string, by Actor, at instant) (Member, error) {
+	return switchAccess(ctx, tx, c, teamID, userID, by, at, func(r *room, m *Member, _ *roster) error {
+		if m.Access == PersonalAccess {
+			return refuse(Conflict, "personal_already", "the member's access is personal already")
+		}
+		switch {
+		case by.User == userID || by.Backend():
+			m.goPersonal(bySelf)
+		default:
+			m.give(PersonalAccess, at)
+		}
+		return nil
+	})
+}
+
+// GoBack lets a member return to the access type that an admin last gave (T7).
+func GoBack(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID, userID string, by Actor, at instant) (Member, error) {
+	return switchAccess(ctx, tx, c, teamID, userID, by, at, func(r *room, m *Member, list *roster) error {
+		if refusal := mayGoBack(*m, list.seats(r.plan(at).seats)); refusal != nil {
+			return refusal
+		}
+		m.give(m.AccessGiven, at)
+		return nil
+	})
+}
+
+func switchAccess(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID, userID string, by Actor, at instant, do func(*room, *Member, *roster) error) (Member, error) {
+	r, err := openRoom(ctx, tx, c, teamID, by, at, ledger.Want{})
+	if err != nil {
+		return Member{}, err
+	}
+	list, err := readRoster(ctx, tx, teamID, at)
+	if err != nil {
+		return Member{}, err
+	}
+	m := list.find(userID)
+	if m == nil {
+		return Member{}, refuse(NotFound, "member_not_found", "%q is not a member of the team", userID)
+	}
+	if err := r.may(r.role.Manages() || by.User == userID, "change another member's access"); err != nil {
+		return Member{}, err
+	}
+	if err := do(r, m, list); err != nil {
+		return Member{}, err
+	}
+	return *m, storeMember(ctx, tx, *m)
+}
+
+// HandOver makes another member the owner; the old one becomes an admin (T3).
+func HandOver(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID, userID string, by Actor, at instant) error {
+	r, err := openRoom(ctx, tx, c, teamID, by, at, ledger.Want{})
+	if err != nil {
+		return err
+	}
+	list, err := readRoster(ctx, tx, teamID, at)
+	if err != nil {
+		return err
+	}
+	next, owner := list.find(userID), list.find(r.team.OwnerID)
+	if next == nil {
+		return refuse(NotFound, "member_not_found", "%q is not a member of the team", userID)
+	}
+	if err := r.may(r.role == Owner, "hand the ownership over"); err != nil {
+		return err
+	}
+	if next.Role == Owner {
+		return refuse(Conflict, "owner_already", "%q is the owner already", userID)
+	}
+	owner.Role, next.Role = Admin, Owner
+	// The old owner first: a team has one owner at any time.
+	for _, m := range []*Member{owner, next} {
+		if err := storeMember(ctx, tx, *m); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec(ctx, `UPDATE teams SET owner_id = $2 WHERE id = $1`, teamID, userID); err != nil {
+		return fmt.Errorf("handing the team over: %w", err)
+	}
+	return nil
+}
+
+// TeamChange changes a team's attributes. Nil fields stay as they are.
+type TeamChange struct {
+	Name        *string
+	Description *string
+	Sharing     *string
+	FallBack    *bool
+}
+
+// ChangeTeam changes a team's attributes.
+func ChangeTeam(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, change TeamChange, by Actor, at instant) (Team, error) {
+	r, err := openRoom(ctx, tx, c, teamID, by, at, ledger.Want{})
+	if err != nil {
+		return Team{}, err
+	}
+	if err := r.may(r.role.Manages(), "change the team"); err != nil {
+		return Team{}, err
+	}
+	t := r.team
+	set(&t.Name, change.Name)
+	set(&t.Description, change.Description)
+	set(&t.Sharing, change.Sharing)
+	set(&t.FallBack, change.FallBack)
+	switch {
+	case t.Name == "" || len([]rune(t.Name)) > nameLengthMax:
+		return Team{}, refuseField("name_invalid", "name", "a name has between 1 and %d characters", nameLengthMax)
+	case len([]rune(t.Description)) > descriptionLengthMax:
+		return Team{}, refuseField("description_invalid", "description", "a description has at most %d characters", descriptionLengthMax)
+	case t.Sharing != SharingPool && t.Sharing != SharingBalances:
+		return Team{}, refuseField("sharing_invalid", "sharing", "sharing is pool or balances")
+	}
+	_, err = tx.Exec(ctx, `UPDATE teams SET name = $2, description = $3, sharing = $4, fall_back = $5 WHERE id = $1`,
+		t.ID, t.Name, t.Description, t.Sharing, t.FallBack)
+	if err != nil {
+		return Team{}, fmt.Errorf("changing the team: %w", err)
+	}
+	return t, nil
+}
+
+func set[T any](field *T, to *T) {
+	if to != nil {
+		*field = *to
+	}
+}
+
+// SuspendTeam stops or resumes all spending of a team; nothing is lost (T16). It is the
+// operator's, so it asks for no role.
+func SuspendTeam(ctx context.Context, tx pgx.Tx, teamID string, suspended bool, at instant) error {
+	return suspend(ctx, tx, `UPDATE teams SET suspended_at = CASE WHEN $2 THEN COALESCE(suspended_at, $3) END WHERE id = $1`, teamID, suspended, at,
+		refuse(NotFound, "team_not_found", "there is no team %q", teamID))
+}
+
+// SuspendUser stops or resumes all spending of a user.
+func SuspendUser(ctx context.Context, tx pgx.Tx, userID string, suspended bool, at instant) error {
+	return suspend(ctx, tx, `UPDATE users SET suspended_at = CASE WHEN $2 THEN COALESCE(suspended_at, $3) END WHERE id = $1`, userID, suspended, at,
+		refuse(NotFound, "user_not_found", "there is no user %q", userID))
+}
+
+func suspend(ctx context.Context, tx pgx.Tx, sql, id string, suspended bool, at instant, unknown *Refusal) error {
+	tag, err := tx.Exec(ctx, sql, id, suspended, at)
+	if err != nil {
+		return fmt.Errorf("suspending %q: %w", id, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return unknown
+	}
+	return nil
+}

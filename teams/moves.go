@@ -1,0 +1,371 @@
+package teams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+
+	"purser/billing"
+	"purser/ledger"
+)
+
+type instant = time.Time
+
+// reasonLengthMax bounds a move's reason (T10).
+const reasonLengthMax = 500
+
+// Place is where credits lie: the pool, a member's allocation, a user's personal account.
+type Place struct {
+	Kind string `json:"kind"`
+	User string `json:"user,omitempty"`
+	Team string `json:"team,omitempty"` // only to say that it is another team's, which is refused
+}
+
+// The kinds of place.
+const (
+	PlacePool     = "pool"
+	PlaceMember   = "member"
+	PlacePersonal = "personal"
+)
+
+// MoveIn asks for credits to be moved (T8).
+type MoveIn struct {
+	TeamID  string
+	By      Actor
+	From    Place
+	To      Place
+	Credits int64
+	All     bool // all that is free there, instead of Credits; of a reclaim
+	Reason  string
+	Key     string
+	Hash    []byte
+}
+
+// MoveOut says what a move did, or in a preview would do: both balances before and after,
+// and the lots that moved (T9).
+type MoveOut struct {
+	Entry    *ledger.Entry `json:"-"`
+	Kind     string        `json:"kind"`
+	Credits  int64         `json:"credits"`
+	From     Place         `json:"from"`
+	To       Place         `json:"to"`
+	Before   Balances      `json:"before"`
+	After    Balances      `json:"after"`
+	Lots     []MovedLot    `json:"lots"`
+	Replayed bool          `json:"-"`
+}
+
+// Balances are what is free in the two places of a move.
+type Balances struct {
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
+}
+
+// MovedLot is a part of a lot that moves; it keeps source and end.
+type MovedLot struct {
+	Source    ledger.Source `json:"source"`
+	Credits   int64         `json:"credits"`
+	ExpiresAt *time.Time    `json:"expires_at"`
+}
+
+// Move moves credits between the places of one team, or from the mover's own personal
+// account into its pool. It takes effect at once and is final.
+func Move(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in MoveIn, at time.Time) (*MoveOut, error) {
+	m, err := openMove(ctx, tx, c, in, at)
+	if err != nil {
+		return nil, err
+	}
+	out, err := m.decide()
+	if err != nil {
+		return nil, err
+	}
+	if err := m.settle(); err != nil {
+		return nil, err
+	}
+	return out, billing.Save(ctx, tx, m.states()...)
+}
+
+// Preview answers what Move would, and posts nothing. The transaction may be rolled back
+// or committed: nothing is written.
+func Preview(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in MoveIn, at time.Time) (*MoveOut, error) {
+	in.Key, in.Hash = "preview", nil
+	m, err := openMove(ctx, tx, c, in, at)
+	if err != nil {
+		return nil, err
+	}
+	return m.decide()
+}
+
+// move is one move with everything it touches, locked.
+type move struct {
+	*room
+	in       MoveIn
+	at       time.Time
+	kind     ledger.EntryKind
+	personal *billing.State // of a contribution
+	members  map[string]bool
+}
+
+func openMove(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in MoveIn, at time.Time) (*move, error) {
+	m := &move{in: in, at: at, members: map[string]bool{}}
+	var kindErr error
+	m.kind, kindErr = moveKind(in)
+	if m.kind == ledger.KindContribution {
+		// Both books are locked together, in id order; opening the room then locks one again.
+		if err := m.openPersonal(ctx, tx, c); err != nil {
+			return nil, err
+		}
+	}
+	var want ledger.Want
+	if in.Hash != nil { // a preview has no key
+		want.Keys = []string{in.Key}
+	}
+	r, err := openRoom(ctx, tx, c, in.TeamID, in.By, at, want)
+	if err != nil {
+		return nil, err
+	}
+	m.room = r
+	for _, p := range []Place{in.From, in.To} {
+		if p.Kind == PlaceMember {
+			if _, err := GetMember(ctx, tx, r.team.ID, p.User); err != nil {
+				return nil, err
+			}
+			m.members[p.User] = true
+		}
+	}
+	allowed := r.role.Manages() || m.kind == ledger.KindContribution && in.By.User == in.From.User && r.role.Manages()
+	if err := r.may(allowed, "move the team's credits"); err != nil {
+		return nil, err
+	}
+	return m, kindErr
+}
+
+func (m *move) openPersonal(ctx context.Context, tx pgx.Tx, c *billing.Catalog) error {
+	user, err := GetUser(ctx, tx, m.in.From.User)
+	if errors.Is(err, ErrUserUnknown) {
+		return refuse(NotFound, "user_not_found", "there is no user %q", m.in.From.User)
+	}
+	if err != nil {
+		return err
+	}
+	team, err := GetTeam(ctx, tx, m.in.TeamID)
+	if errors.Is(err, ErrTeamUnknown) {
+		return refuse(NotFound, "team_not_found", "there is no team %q", m.in.TeamID)
+	}
+	if err != nil {
+		return err
+	}
+	if err := ledger.Lock(ctx, tx, team.BookID, user.BookID); err != nil {
+		return err
+	}
+	// The key is the team's: there the request is named (L6).
+	m.personal, err = billing.OpenState(ctx, tx, c, m.at, ledger.Want{Book: user.BookID, Keys: []string{carryKey(team, m.in.Key)}})
+	if err != nil {
+		return err
+	}
+	return m.personal.Settle(m.at)
+}
+
+// carryKey makes the key under which a contribution is kept in the giver's own book: a
+// request's key is unique only in the book that it names.
+func carryKey(team Team, key string) string { return "contribute:" + team.ID + ":" + key }
+
+// moveKind names the move by its two ends, and refuses those that aren't allowed (T8).
+func moveKind(in MoveIn) (ledger.EntryKind, error) {
+	from, to := in.From.Kind, in.To.Kind
+	switch {
+	case in.To.Team != "" && in.To.Team != in.TeamID:
+		return "", refuseField("move_to_other_team", "to", "credits don't move from team to team")
+	case from == PlacePersonal && to == PlacePool:
+		return ledger.KindContribution, nil
+	case to == PlacePersonal:
+		return "", refuseField("move_to_personal", "to", "a team's credits don't move to a personal account")
+	case from == PlacePersonal:
+		return "", refuseField("move_from_personal", "from", "personal credits are put into the pool, and set aside from there")
+	case from == PlacePool && to == PlaceMember:
+		return ledger.KindAllocation, nil
+	case from == PlaceMember && to == PlacePool:
+		return ledger.KindReclaim, nil
+	case from == PlaceMember && to == PlaceMember && in.From.User == in.To.User:
+		return "", refuseField("move_to_oneself", "to", "credits don't move to where they are")
+	case from == PlaceMember && to == PlaceMember:
+		return ledger.KindTransfer, nil
+	}
+	return "", refuseField("move_invalid", "to", "credits move between pool, members and one's own personal account")
+}
+
+// decide checks what is left to check and moves in memory.
+func (m *move) decide() (*MoveOut, error) {
+	request := ledger.Request{
+		Key: m.in.Key, Hash: m.in.Hash, Actor: m.in.By.Name(), At: m.at, Memo: m.in.Reason, Metadata: m.places(),
+	}
+	request.Holder = m.in.To.User
+	if m.kind == ledger.KindReclaim {
+		request.Holder = m.in.From.User
+	}
+	if m.in.Hash != nil {
+		first, err := m.answered(request)
+		if err != nil {
+			return nil, asRefusal(err)
+		}
+		if first != nil {
+			return replayedMove(m.in, first)
+		}
+	}
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	out := &MoveOut{Kind: string(m.kind), From: m.in.From, To: m.in.To}
+	from, to := m.accounts()
+	out.Before = m.balances(from, to)
+	if m.in.All {
+		m.in.Credits = out.Before.From
+	}
+	out.Credits = m.in.Credits
+	var err error
+	if m.personal != nil {
+		err = m.contribute(request, from, to, out) // out.Entry is the one that arrives
+	} else {
+		out.Entry, err = m.state.Book.Move(request, ledger.MoveIn{Kind: m.kind, From: from, To: to, Credits: m.in.Credits})
+	}
+	if err != nil {
+		return nil, m.tooMuch(err)
+	}
+	out.After = m.balances(from, to)
+	out.Lots = m.moved(out.Entry)
+	return out, m.remember(out)
+}
+
+// remember stores the answer with the entry that keeps the key.
+func (m *move) remember(out *MoveOut) error {
+	raw, err := json.Marshal(out)
+	if err != nil {
+		return fmt.Errorf("writing the answer: %w", err)
+	}
+	keeper := out.Entry
+	if m.personal != nil {
+		keeper, _ = m.personal.Book.Known(carryKey(m.team, m.in.Key))
+	}
+	keeper.Answer = raw
+	return nil
+}
+
+// answered gives the first answer to a key that was used before.
+func (m *move) answered(r ledger.Request) (*ledger.Entry, error) {
+	if m.personal != nil {
+		r.Key = carryKey(m.team, m.in.Key)
+		return m.personal.Book.Answered(r)
+	}
+	return m.state.Book.Answered(r)
+}
+
+func replayedMove(in MoveIn, first *ledger.Entry) (*MoveOut, error) {
+	out := &MoveOut{From: in.From, To: in.To, Credits: first.Credits, Kind: string(first.Kind)}
+	if len(first.Answer) > 0 {
+		if err := json.Unmarshal(first.Answer, out); err != nil {
+			return nil, fmt.Errorf("reading the first answer: %w", err)
+		}
+	}
+	out.Entry, out.Replayed = first, true
+	return out, nil
+}
+
+// check holds the rules that depend on neither role nor credits.
+func (m *move) check() error {
+	if utf8.RuneCountInString(m.in.Reason) > reasonLengthMax {
+		return refuseField("reason_too_long", "reason", "a reason has at most %d characters", reasonLengthMax)
+	}
+	if !m.in.All && (m.in.Credits < 1 || m.in.Credits > ledger.CreditsMax) {
+		return asRefusal(&ledger.AmountError{Credits: m.in.Credits})
+	}
+	if m.kind != ledger.KindReclaim && !m.plan(m.at).teams {
+		return refuse(Rule, "plan_without_teams", "the team's plan doesn't allow sharing credits")
+	}
+	return nil
+}
+
+func (m *move) accounts() (from, to *ledger.Account) {
+	at := func(p Place) *ledger.Account {
+		switch p.Kind {
+		case PlaceMember:
+			return m.state.Book.MakeAllocation(p.User, m.at)
+		case PlacePersonal:
+			a, _ := m.personal.Book.Account(ledger.Main)
+			return a
+		}
+		a, _ := m.state.Book.Account(ledger.Main)
+		return a
+	}
+	return at(m.in.From), at(m.in.To)
+}
+
+func (m *move) balances(from, to *ledger.Account) Balances {
+	return Balances{From: from.Available(m.at), To: to.Available(m.at)}
+}
+
+// contribute carries the mover's own credits into the pool. The giver's book keeps the
+// request's key, marked with the team's id.
+func (m *move) contribute(r ledger.Request, from, to *ledger.Account, out *MoveOut) error {
+	draws, err := m.personal.Book.Choose(from, r, m.in.Credits)
+	if err != nil {
+		return err
+	}
+	carry := r
+	carry.Key = carryKey(m.team, m.in.Key)
+	_, out.Entry, err = ledger.Carry(m.personal.Book, m.state.Book, carry, ledger.CarryIn{
+		Kind: ledger.KindContribution, From: from, To: to, Draws: draws, Contributor: m.in.From.User,
+		PaysDebt: m.in.From.User == m.team.OwnerID,
+	})
+	return err
+}
+
+// tooMuch says how much could have been moved.
+func (m *move) tooMuch(err error) error {
+	var short *ledger.InsufficientError
+	if !errors.As(err, &short) {
+		return asRefusal(err)
+	}
+	r := refuse(Short, "too_few_credits", "only %d credits are free there; what is held or frozen can't be moved", short.Available)
+	r.Available = short.Available
+	return r
+}
+
+func (m *move) moved(e *ledger.Entry) []MovedLot {
+	moved := []MovedLot{}
+	for _, p := range e.Postings {
+		if p.To == ledger.Debt {
+			continue
+		}
+		if lot, ok := m.state.Book.LotByID(p.Lot); ok {
+			moved = append(moved, MovedLot{Source: lot.Source, Credits: p.Credits, ExpiresAt: lot.ExpiresAt})
+		}
+	}
+	return moved
+}
+
+// places records both ends with the entry, for the history.
+func (m *move) places() []byte {
+	raw, _ := json.Marshal(map[string]Place{"from": m.in.From, "to": m.in.To})
+	return raw
+}
+
+func (m *move) settle() error {
+	for _, s := range m.states() {
+		if err := s.Settle(m.at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *move) states() []*billing.State {
+	if m.personal != nil {
+		return []*billing.State{m.state, m.personal}
+	}
+	return []*billing.State{m.state}
+}

@@ -1,0 +1,91 @@
+package teams
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"purser/billing"
+	"purser/ledger"
+)
+
+// roster is who is in a team and who was asked to be, read under the team's lock.
+type roster struct {
+	members []Member
+	pending []Invitation // that have not expired
+}
+
+func readRoster(ctx context.Context, db billing.DB, teamID string, at instant) (*roster, error) {
+	members, err := Members(ctx, db, teamID)
+	if err != nil {
+		return nil, err
+	}
+	pending, err := pendingInvitations(ctx, db, teamID, at)
+	return &roster{members: members, pending: pending}, err
+}
+
+func (r *roster) find(userID string) *Member {
+	i := slices.IndexFunc(r.members, func(m Member) bool { return m.UserID == userID })
+	if i < 0 {
+		return nil
+	}
+	return &r.members[i]
+}
+
+// seats counts the seats bought, assigned and reserved.
+func (r *roster) seats(bought int64) seats {
+	return seats{Bought: bought, Assigned: int64(len(r.seated())), Reserved: int64(len(r.reserving()))}
+}
+
+// seated are the members who have a seat, the longest first.
+func (r *roster) seated() []Member {
+	var out []Member
+	for _, m := range r.members {
+		if m.SeatAt != nil {
+			out = append(out, m)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Member) int { return a.SeatAt.Compare(*b.SeatAt) })
+	return out
+}
+
+func (r *roster) reserving() []Invitation {
+	var out []Invitation
+	for _, i := range r.pending {
+		if i.Access == SeatAccess {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// FollowSeats lets a team follow its subscription after seats were bought or given up
+// elsewhere, in Stripe's portal say: when fewer are left than are taken, reservations go
+// first, then the members who got theirs last become personal (T5). It reports whom.
+func FollowSeats(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, at instant) ([]string, error) {
+	r, err := openRoom(ctx, tx, c, teamID, Actor{}, at, ledger.Want{})
+	if err != nil {
+		return nil, err
+	}
+	list, err := readRoster(ctx, tx, teamID, at)
+	if err != nil {
+		return nil, err
+	}
+	invitations, members := fallingSeats(list.seats(r.plan(at).seats), list.reserving(), list.seated())
+	for _, i := range invitations {
+		if _, err := tx.Exec(ctx, `UPDATE invitations SET access = 'credits' WHERE id = $1`, i.ID); err != nil {
+			return nil, fmt.Errorf("giving up a reserved seat: %w", err)
+		}
+	}
+	var fell []string
+	for _, m := range members {
+		m.goPersonal(bySeats)
+		if err := storeMember(ctx, tx, m); err != nil {
+			return nil, err
+		}
+		fell = append(fell, m.UserID)
+	}
+	return fell, nil
+}

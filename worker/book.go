@@ -12,10 +12,7 @@ import (
 )
 
 // booker fetches an object from Stripe and books what it says.
-type booker struct {
-	cfg   Config
-	stage func(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error
-}
+type booker struct{ *Worker }
 
 // moves is how often a subscription may move from book to book while its book is being
 // locked before the job is left to be tried later.
@@ -24,14 +21,14 @@ const moves = 3
 // fetchAndApply takes a ticket, fetches with no transaction open, and books in one
 // transaction, in which settle runs last.
 func (b *booker) fetchAndApply(ctx context.Context, target billing.Target, settle func(pgx.Tx, billing.Outcome) error) (billing.Outcome, error) {
-	ticket, err := billing.TakeTicket(ctx, b.cfg.Pool)
+	ticket, err := billing.TakeTicket(ctx, b.db)
 	if err != nil {
 		return billing.Outcome{}, err
 	}
 	apply, err := b.fetch(ctx, target, ticket)
 	if errors.Is(err, billing.ErrStripeGone) {
 		gone := billing.Outcome{State: billing.EventIgnored, Reason: "Stripe has no such object (any more)"}
-		return gone, pgx.BeginFunc(ctx, b.cfg.Pool, func(tx pgx.Tx) error { return settle(tx, gone) })
+		return gone, pgx.BeginFunc(ctx, b.db, func(tx pgx.Tx) error { return settle(tx, gone) })
 	}
 	if err != nil {
 		return billing.Outcome{}, fmt.Errorf("fetching %s: %w", target.ID, err)
@@ -39,7 +36,7 @@ func (b *booker) fetchAndApply(ctx context.Context, target billing.Target, settl
 	b.cfg.Between("fetched")
 	var out billing.Outcome
 	for range moves {
-		err = pgx.BeginFunc(ctx, b.cfg.Pool, func(tx pgx.Tx) error {
+		err = pgx.BeginFunc(ctx, b.db, func(tx pgx.Tx) error {
 			if out, err = apply(tx); err != nil {
 				return err
 			}

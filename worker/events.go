@@ -27,7 +27,7 @@ func (e *eventWorker) NextRetry(job *river.Job[billing.EventArgs]) time.Time {
 
 func (e *eventWorker) Work(ctx context.Context, job *river.Job[billing.EventArgs]) error {
 	started := job.AttemptedAt
-	event, err := billing.GetEvent(ctx, e.w.cfg.Pool, job.Args.EventID)
+	event, err := billing.GetEvent(ctx, e.w.db, job.Args.EventID)
 	if errors.Is(err, billing.ErrEventUnknown) {
 		return river.JobCancel(err)
 	}
@@ -56,7 +56,7 @@ func (e *eventWorker) setAside(ctx context.Context, job *river.Job[billing.Event
 		return cause
 	}
 	ctx = context.WithoutCancel(ctx)
-	err := pgx.BeginFunc(ctx, e.w.cfg.Pool, func(tx pgx.Tx) error {
+	err := pgx.BeginFunc(ctx, e.w.db, func(tx pgx.Tx) error {
 		return billing.SettleEvent(ctx, tx, event.ID, event.CreatedAt, billing.EventFailed, cause.Error(), e.w.cfg.Now())
 	})
 	return errors.Join(cause, err)
@@ -75,7 +75,7 @@ func complete[T river.JobArgs](ctx context.Context, tx pgx.Tx, job *river.Job[T]
 // workEvent works one event and settles it in the transaction that books it.
 func (w *Worker) workEvent(ctx context.Context, event billing.Event, complete func(pgx.Tx) error) (billing.Outcome, error) {
 	settle := func(tx pgx.Tx, out billing.Outcome) error {
-		if err := w.book.stage(ctx, tx, out.Reopen); err != nil {
+		if err := w.stage(ctx, tx, out.Reopen); err != nil {
 			return err
 		}
 		if err := billing.SettleEvent(ctx, tx, event.ID, event.CreatedAt, out.State, out.Reason, w.cfg.Now()); err != nil {
@@ -86,17 +86,17 @@ func (w *Worker) workEvent(ctx context.Context, event billing.Event, complete fu
 	target := billing.TargetOf(event)
 	if target.Kind == billing.TargetNone {
 		out := billing.Outcome{State: billing.EventIgnored, Reason: target.Reason}
-		return out, pgx.BeginFunc(ctx, w.cfg.Pool, func(tx pgx.Tx) error { return settle(tx, out) })
+		return out, pgx.BeginFunc(ctx, w.db, func(tx pgx.Tx) error { return settle(tx, out) })
 	}
 	// A burst of events for one object needs few fetches: what was fetched and applied
 	// after this event had come tells of it already.
-	applied, err := billing.AppliedTicket(ctx, w.cfg.Pool, target.ID)
+	applied, err := billing.AppliedTicket(ctx, w.db, target.ID)
 	if err != nil {
 		return billing.Outcome{}, err
 	}
 	if applied > event.Ticket {
 		out := billing.Outcome{State: billing.EventDone, Reason: "a later fetch was applied already"}
-		return out, pgx.BeginFunc(ctx, w.cfg.Pool, func(tx pgx.Tx) error { return settle(tx, out) })
+		return out, pgx.BeginFunc(ctx, w.db, func(tx pgx.Tx) error { return settle(tx, out) })
 	}
 	return w.book.fetchAndApply(ctx, target, settle)
 }
@@ -114,7 +114,7 @@ func (r *refreshWorker) NextRetry(job *river.Job[billing.RefreshArgs]) time.Time
 func (r *refreshWorker) Work(ctx context.Context, job *river.Job[billing.RefreshArgs]) error {
 	out, err := r.w.book.fetchAndApply(ctx, billing.Target{Kind: billing.TargetSubscription, ID: job.Args.SubscriptionID},
 		func(tx pgx.Tx, out billing.Outcome) error {
-			if err := r.w.book.stage(ctx, tx, out.Reopen); err != nil {
+			if err := r.w.stage(ctx, tx, out.Reopen); err != nil {
 				return err
 			}
 			return complete(ctx, tx, job)

@@ -78,16 +78,16 @@ func (w *Worker) SettleDue(ctx context.Context) (int, error) {
 }
 
 func (w *Worker) dueBooks(ctx context.Context, at time.Time) ([]int64, error) {
-	turning, err := billing.DueBooks(ctx, w.cfg.Pool, at, dueChunk)
+	turning, err := billing.DueBooks(ctx, w.db, at, dueChunk)
 	if err != nil {
 		return nil, err
 	}
-	ending, err := ledger.DueBooks(ctx, w.cfg.Pool, at, dueChunk)
+	ending, err := ledger.DueBooks(ctx, w.db, at, dueChunk)
 	return append(turning, ending...), err
 }
 
 func (w *Worker) settleBook(ctx context.Context, book int64, at time.Time) (settled bool, err error) {
-	err = pgx.BeginFunc(ctx, w.cfg.Pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, w.db, func(tx pgx.Tx) error {
 		settled, err = billing.SettleBook(ctx, tx, w.cfg.Catalog, book, at)
 		return err
 	})
@@ -107,7 +107,7 @@ const (
 func (w *Worker) SweepEvents(ctx context.Context) (int, error) {
 	now := w.cfg.Now()
 	since := now.Add(-firstSweep)
-	cursor, found, err := billing.EventCursor(ctx, w.cfg.Pool, sweepCursor)
+	cursor, found, err := billing.EventCursor(ctx, w.db, sweepCursor)
 	if err != nil {
 		return 0, err
 	}
@@ -135,22 +135,22 @@ func (w *Worker) SweepEvents(ctx context.Context) (int, error) {
 	if cursor.EventID == "" {
 		return missing, nil
 	}
-	return missing, billing.SaveEventCursor(ctx, w.cfg.Pool, sweepCursor, cursor)
+	return missing, billing.SaveEventCursor(ctx, w.db, sweepCursor, cursor)
 }
 
 func (w *Worker) recordEvent(ctx context.Context, event billing.Event) (recorded bool, err error) {
-	err = pgx.BeginFunc(ctx, w.cfg.Pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, w.db, func(tx pgx.Tx) error {
 		if recorded, err = billing.RecordEvent(ctx, tx, event); err != nil || !recorded {
 			return err
 		}
-		return w.book.stage(ctx, tx, []billing.EventArgs{event.Args()})
+		return w.stage(ctx, tx, []billing.EventArgs{event.Args()})
 	})
 	return recorded, err
 }
 
 // SweepPurchases asks Stripe about purchases that no event told of.
 func (w *Worker) SweepPurchases(ctx context.Context) (int, error) {
-	due, err := billing.DuePurchases(ctx, w.cfg.Pool, w.cfg.Now(), 200)
+	due, err := billing.DuePurchases(ctx, w.db, w.cfg.Now(), 200)
 	if err != nil {
 		return 0, err
 	}
@@ -168,7 +168,7 @@ func (w *Worker) SweepPurchases(ctx context.Context) (int, error) {
 // session after all, the event of its payment still settles the purchase by its id.
 func (w *Worker) askAbout(ctx context.Context, p billing.Purchase) error {
 	if p.SessionID == nil {
-		return pgx.BeginFunc(ctx, w.cfg.Pool, func(tx pgx.Tx) error {
+		return pgx.BeginFunc(ctx, w.db, func(tx pgx.Tx) error {
 			return billing.PurchaseLost(ctx, tx, p.ID, "Stripe was never heard to open it, so nobody got a page to pay on")
 		})
 	}
@@ -177,14 +177,14 @@ func (w *Worker) askAbout(ctx context.Context, p billing.Purchase) error {
 			if out.State == billing.EventIgnored {
 				return billing.PurchaseLost(ctx, tx, p.ID, out.Reason)
 			}
-			return w.book.stage(ctx, tx, out.Reopen)
+			return w.stage(ctx, tx, out.Reopen)
 		})
 	return err
 }
 
 // SweepUnmapped has subscriptions fetched again whose price the catalogue knows by now.
 func (w *Worker) SweepUnmapped(ctx context.Context) (int, error) {
-	ids, err := billing.UnmappedNow(ctx, w.cfg.Pool, w.cfg.Catalog)
+	ids, err := billing.UnmappedNow(ctx, w.db, w.cfg.Catalog)
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
@@ -206,7 +206,7 @@ const partitionsAhead = 3
 
 // MakePartitions makes the inbox's coming months.
 func (w *Worker) MakePartitions(ctx context.Context) (int, error) {
-	made, err := billing.EnsureEventPartitions(ctx, w.cfg.Pool, w.cfg.Now(), partitionsAhead)
+	made, err := billing.EnsureEventPartitions(ctx, w.db, w.cfg.Now(), partitionsAhead)
 	if err != nil {
 		return 0, err
 	}

@@ -32,6 +32,10 @@ const (
 // with the waits of retryAfter, for about half a day.
 const eventAttempts = 20
 
+// jobTimeout bounds one job: a fetch with its retries and one transaction. River wants a
+// job to have ended before it may be taken for dead.
+const jobTimeout = time.Minute
+
 // Config is what a worker needs.
 type Config struct {
 	Pool    *pgxpool.Pool
@@ -48,9 +52,16 @@ type Config struct {
 	Between func(point string)
 }
 
+// database is the pool, or in tests that undo what they did an open transaction.
+type database interface {
+	billing.DB
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
 // Worker runs the jobs.
 type Worker struct {
 	cfg    Config
+	db     database
 	client *river.Client[pgx.Tx]
 	book   *booker
 }
@@ -59,7 +70,8 @@ type Worker struct {
 // error here, at start.
 func New(cfg Config) (*Worker, error) {
 	cfg = cfg.withDefaults()
-	w := &Worker{cfg: cfg, book: &booker{cfg: cfg}}
+	w := &Worker{cfg: cfg, db: cfg.Pool}
+	w.book = &booker{Worker: w}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &eventWorker{w: w})
 	river.AddWorker(workers, &refreshWorker{w: w})
@@ -75,7 +87,7 @@ func New(cfg Config) (*Worker, error) {
 			queueSweeps: {MaxWorkers: 4, FetchCooldown: 100 * time.Millisecond},
 		},
 		PeriodicJobs:                periodic,
-		JobTimeout:                  time.Minute,
+		JobTimeout:                  min(jobTimeout, cfg.RescueAfter),
 		RescueStuckJobsAfter:        cfg.RescueAfter,
 		SoftStopTimeout:             20 * time.Second,
 		CompletedJobRetentionPeriod: 24 * time.Hour,
@@ -84,10 +96,12 @@ func New(cfg Config) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing the job queue: %w", err)
 	}
-	w.book.stage = func(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error {
-		return stage(ctx, w.client, tx, args)
-	}
 	return w, nil
+}
+
+// stage stages jobs for events in a transaction.
+func (w *Worker) stage(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error {
+	return stage(ctx, w.client, tx, args)
 }
 
 func (cfg Config) withDefaults() Config {

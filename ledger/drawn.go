@@ -281,3 +281,38 @@ func (b *Book) PeerOf(sequence int64) (EntryRef, bool) {
 	}
 	return EntryRef{}, false
 }
+
+// DrawnSince gives what each holder drew from the main account since an instant and in
+// all. While that is the window in which the book counts, it is read off; else it is
+// added up from the entries.
+func DrawnSince(ctx context.Context, tx pgx.Tx, b *Book, since time.Time) (map[string]FromMain, error) {
+	sql, args := countDrawn, []any{b.ID, since}
+	if !b.loadedWindow.IsZero() && since.Equal(b.loadedWindow) {
+		sql = `SELECT holder_id, credits FROM drawn WHERE book_id = $1 AND window_start = $2`
+	}
+	sums := map[string]FromMain{}
+	collect := func(sql string, args []any, put func(*FromMain, int64)) error {
+		rows, err := tx.Query(ctx, sql, args...)
+		if err != nil {
+			return fmt.Errorf("reading what was drawn: %w", err)
+		}
+		var holder string
+		var credits int64
+		_, err = pgx.ForEachRow(rows, []any{&holder, &credits}, func() error {
+			sum := sums[holder]
+			put(&sum, credits)
+			sums[holder] = sum
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("reading what was drawn: %w", err)
+		}
+		return nil
+	}
+	if err := collect(sql, args, func(s *FromMain, n int64) { s.Window = n }); err != nil {
+		return nil, err
+	}
+	err := collect(`SELECT holder_id, credits FROM drawn WHERE book_id = $1 AND window_start = $2`, []any{b.ID, ever},
+		func(s *FromMain, n int64) { s.Total = n })
+	return sums, err
+}

@@ -18,7 +18,7 @@ func TestClock(t *testing.T) {
 		var stops []time.Time
 		w.OnAdvance(func(at time.Time) { stops = append(stops, at) })
 		w.advance(newYear.AddDate(0, 1, 1))
-		want := []time.Time{newYear.AddDate(0, 0, 1), newYear.AddDate(0, 1, 0), newYear.AddDate(0, 1, 0).Add(time.Hour), newYear.AddDate(0, 1, 1)}
+		want := []time.Time{newYear.AddDate(0, 0, 1), newYear.AddDate(0, 1, -7), newYear.AddDate(0, 1, 0), newYear.AddDate(0, 1, 0).Add(time.Hour), newYear.AddDate(0, 1, 1)}
 		if !slices.Equal(stops, want) {
 			t.Errorf("stops: %v", stops)
 		}

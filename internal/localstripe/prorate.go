@@ -14,7 +14,7 @@ func (s *Server) credits(sub *subscription, items []*item, from int64) []*invoic
 
 // proration bills (or, with sign −1, credits) a stretch of the period for an item, to the second.
 func (sub *subscription) proration(it *item, from, to, sign int64) *invoiceItem {
-	if it.price.metered() {
+	if it.price.metered() || to <= from {
 		return nil
 	}
 	which := "Remaining"

@@ -17,6 +17,12 @@ func TestRenewal(t *testing.T) {
 		w := open(t)
 		sub := w.subscribe(w.payer("pm_card_visa"), w.plan(1000, "month", 1), 5)
 		mark := w.lastEvent()
+		w.advance(newYear.AddDate(0, 1, -1))
+		sameStrings(t, "days before", w.kinds(mark), []string{"invoice.upcoming"})
+		upcoming := w.eventsAfter(mark)[0]
+		same(t, "it has no id", upcoming.Data.Object["id"], nil)
+		same(t, "what will be due", upcoming.Data.Object["amount_due"], any(float64(5000)))
+		mark = upcoming.ID
 		w.advance(newYear.AddDate(0, 1, 0))
 		sameStrings(t, "at the period's end", w.kinds(mark), []string{"customer.subscription.updated", "invoice.created"})
 		updated := w.eventsAfter(mark)[0]
@@ -168,7 +174,7 @@ func TestTrial(t *testing.T) {
 		same(t, "paid", inv.Paid, true)
 		mark := w.lastEvent()
 		w.advance(newYear.AddDate(0, 0, 11))
-		sameStrings(t, "three days before", w.kinds(mark), []string{"customer.subscription.trial_will_end"})
+		sameStrings(t, "before its end", w.kinds(mark), []string{"invoice.upcoming", "customer.subscription.trial_will_end"})
 		w.advance(newYear.AddDate(0, 0, 14))
 		after := w.sub(sub.ID)
 		same(t, "status", after.Status, stripe.SubscriptionStatusActive)

@@ -32,6 +32,10 @@ func (s *Server) routes() http.Handler {
 		"POST /v1/subscription_items/{id}": updateItem, "DELETE /v1/subscription_items/{id}": deleteItem,
 		"POST /v1/subscription_items/{id}/usage_records": createUsage,
 
+		"POST /v1/subscription_schedules": createSchedule, "GET /v1/subscription_schedules": listSchedules,
+		"GET /v1/subscription_schedules/{id}": getSchedule, "POST /v1/subscription_schedules/{id}": updateSchedule,
+		"POST /v1/subscription_schedules/{id}/cancel": cancelSchedule, "POST /v1/subscription_schedules/{id}/release": releaseSchedule,
+
 		"POST /v1/invoiceitems": createInvoiceItem, "GET /v1/invoiceitems": listInvoiceItems, "GET /v1/invoiceitems/{id}": getInvoiceItem,
 		"DELETE /v1/invoiceitems/{id}": deleteInvoiceItem,
 		"POST /v1/invoices":            createInvoice, "GET /v1/invoices": listInvoices, "GET /v1/invoices/upcoming": upcomingInvoice,

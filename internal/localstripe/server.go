@@ -42,6 +42,7 @@ type Server struct {
 	cause   cause           // the request that is being carried out, if any
 	batch   *[]pendingEvent // within together
 	replays map[string]*replay
+	flying  map[string]bool // idempotency keys of calls that are delayed
 	dunning Dunning
 	trouble []Trouble
 	state
@@ -60,6 +61,7 @@ type state struct {
 	coupons       table[*coupon]
 	codes         table[*promotionCode]
 	subscriptions table[*subscription]
+	schedules     table[*schedule]
 	items         table[*item]
 	usage         table[*usageRecord]
 	invoiceItems  table[*invoiceItem]
@@ -82,7 +84,7 @@ type finder interface {
 
 func (s *state) tables() []finder {
 	return []finder{
-		&s.clocks, &s.customers, &s.products, &s.prices, &s.coupons, &s.codes, &s.methods, &s.subscriptions, &s.items, &s.invoiceItems,
+		&s.clocks, &s.customers, &s.products, &s.prices, &s.coupons, &s.codes, &s.methods, &s.subscriptions, &s.schedules, &s.items, &s.invoiceItems,
 		&s.invoices, &s.refunds, &s.disputes, &s.setups, &s.intents, &s.charges, &s.sessions, &s.portals, &s.configs, &s.events, &s.endpoints,
 	}
 }
@@ -107,7 +109,7 @@ func Start(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		log: cfg.Logger, wall: cfg.Wall, url: "http://" + listener.Addr().String(), done: make(chan struct{}),
-		seed: cfg.Seed, clock: &clock{now: cfg.Start.Unix()}, replays: map[string]*replay{}, dunning: defaultDunning(),
+		seed: cfg.Seed, clock: &clock{now: cfg.Start.Unix()}, replays: map[string]*replay{}, flying: map[string]bool{}, dunning: defaultDunning(),
 	}
 	if s.wall == nil {
 		s.wall = s.Now

@@ -8,6 +8,7 @@ func (s *Server) cancelNow(sub *subscription, why cancellation) {
 		sub.canceledAt = now
 	}
 	s.tell(sub.clock(), "customer.subscription.deleted", sub)
+	s.subscriptionGone(sub, why.reason)
 	for _, inv := range s.invoices.where(func(inv *invoice) bool {
 		return inv.sub == sub && inv.autoAdvance && (inv.status == "open" || inv.status == "draft")
 	}) {

@@ -193,7 +193,7 @@ func (s *Server) firstInvoice(sub *subscription, spec subscriptionSpec, extras [
 		s.useUp(inv)
 		s.tell(inv.clock(), "invoice.created", inv)
 		switch {
-		case sub.collection == "send_invoice":
+		case sub.collection == "send_invoice" || spec.drafts && sub.trialEnd == 0:
 			s.activate(sub)
 			s.scheduleFinalize(inv)
 		default:

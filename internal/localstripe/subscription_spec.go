@@ -46,6 +46,7 @@ type subscriptionSpec struct {
 	metadata                              map[string]string
 	extras                                []itemSpec // add_invoice_items
 	discount                              discounting
+	drafts                                bool // the first invoice is a draft for an hour
 }
 
 func (p *params) subscriptionSpec() subscriptionSpec {

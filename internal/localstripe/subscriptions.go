@@ -21,7 +21,9 @@ type subscription struct {
 	resuming                                                     *invoice // the invoice that a paused subscription waits for
 	fresh                                                        bool     // within its own creation, whose events tell all
 	session                                                      *checkoutSession
+	schedule                                                     *schedule
 	discount                                                     *discount
+	foretold                                                     int64 // the period end that invoice.upcoming told of
 }
 
 type cancellation struct{ reason, comment, feedback string }
@@ -74,7 +76,7 @@ func (sub *subscription) render(s *Server) obj {
 			"payment_method_options": nil, "payment_method_types": nil, "save_default_payment_method": sub.saveMethod,
 		},
 		"pending_invoice_item_interval": nil, "pending_setup_intent": nil, "pending_update": sub.pending.render(s), "plan": plan,
-		"quantity": quantity, "schedule": nil, "start_date": sub.start, "status": sub.status,
+		"quantity": quantity, "schedule": idOrNil(sub.schedule), "start_date": sub.start, "status": sub.status,
 		"test_clock": orNil(sub.clock().id), "transfer_data": nil, "trial_end": orNil(sub.trialEnd),
 		"trial_settings": obj{"end_behavior": obj{"missing_payment_method": sub.missingMethod}},
 		"trial_start":    orNil(sub.trialStart),
@@ -180,6 +182,9 @@ func (s *Server) schedulePeriod(sub *subscription) {
 			s.turn(sub)
 		}
 	})
+	if warn := end - upcomingBefore; warn > sub.clock().now {
+		sub.clock().at(warn, func() { s.tellUpcoming(sub, end) })
+	}
 }
 
 // periodEndAfter is where a period that starts now would end, and where it does end, cut by cancel_at.

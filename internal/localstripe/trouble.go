@@ -50,6 +50,10 @@ func (s *Server) nextTrouble(r *http.Request) (Trouble, bool) {
 
 // disturbed carries a call out, with the trouble that is meant for it.
 func (s *Server) disturbed(w http.ResponseWriter, r *http.Request, requestID string, carryOut func(http.ResponseWriter)) {
+	if key := r.Header.Get("Idempotency-Key"); s.isFlying(key) {
+		s.answerError(w, requestID, Trouble{Status: http.StatusConflict}.answer())
+		return
+	}
 	t, ok := s.nextTrouble(r)
 	if !ok {
 		carryOut(w)
@@ -59,6 +63,7 @@ func (s *Server) disturbed(w http.ResponseWriter, r *http.Request, requestID str
 		carryOut(lostAnswer{http.Header{}})
 	}
 	if t.Delay > 0 {
+		defer s.fly(r.Header.Get("Idempotency-Key"))()
 		pause := time.NewTimer(t.Delay)
 		defer pause.Stop()
 		select {
@@ -78,6 +83,24 @@ func (s *Server) disturbed(w http.ResponseWriter, r *http.Request, requestID str
 		w.Header()[name] = values
 	}
 	s.answerError(w, requestID, t.answer())
+}
+
+func (s *Server) isFlying(key string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.flying[key]
+}
+
+// fly marks a key as in flight until the answer is called.
+func (s *Server) fly(key string) func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flying[key] = key != ""
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.flying, key)
+	}
 }
 
 func (t Trouble) answer() *apiError {

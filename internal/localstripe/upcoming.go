@@ -118,3 +118,25 @@ func (s *Server) upcomingLine(next *subscription, it *item, from, to int64) *lin
 	}
 	return next.periodLine(it)
 }
+
+// upcomingBefore is how long before a renewal it is foretold.
+const upcomingBefore = 7 * 86400
+
+// tellUpcoming sends invoice.upcoming, whose invoice has no id yet. Invoices that are sent aren't foretold.
+func (s *Server) tellUpcoming(sub *subscription, end int64) {
+	collected := sub.collection == "charge_automatically" && (sub.status == "active" || sub.status == "trialing" || sub.status == "past_due")
+	if !collected || sub.periodEnd != end || sub.foretold == end || sub.cancelAt != 0 {
+		return
+	}
+	plan, err := s.planChange(sub, changeSpec{fill: func(*subscription) error { return nil }})
+	if err != nil {
+		s.log.Error("local Stripe: foretelling an invoice", "subscription", sub.id, "error", err)
+		return
+	}
+	inv, err := s.previewInvoice(sub, plan)
+	if err != nil {
+		return // nothing will be billed
+	}
+	sub.foretold = end
+	s.emit(sub.clock(), "invoice.upcoming", inv.render(s), nil)
+}

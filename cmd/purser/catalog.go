@@ -1,8 +1,6 @@
 package main
 
-import (
-	"purser/billing"
-)
+import "purser/billing"
 
 // catalogCheckCommand checks a catalogue.
 type catalogCheckCommand struct {
@@ -25,7 +23,7 @@ func (c *catalogCheckCommand) Run(p *program) error {
 		return err
 	}
 	if c.Show.JSON {
-		return printJSON(p.out, catalog)
+		return printJSON(p.out, viewCatalog(catalog))
 	}
 	catalog.Describe(p.out)
 	return nil
@@ -33,7 +31,7 @@ func (c *catalogCheckCommand) Run(p *program) error {
 
 func (c *catalogCheckCommand) broken(p *program, broken []*billing.CatalogError) error {
 	if c.Show.JSON {
-		if err := printJSON(p.out, map[string]any{"errors": broken}); err != nil {
+		if err := printJSON(p.out, map[string][]remarkView{"errors": mapped(broken, viewBroken)}); err != nil {
 			return err
 		}
 		return errFound
@@ -47,3 +45,5 @@ func (c *catalogCheckCommand) broken(p *program, broken []*billing.CatalogError)
 	}
 	return errFound
 }
+
+func viewBroken(e *billing.CatalogError) remarkView { return remarkView(*e) }

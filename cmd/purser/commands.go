@@ -146,7 +146,18 @@ func (l *commandLine) run(ctx context.Context, p *program, args []string) error 
 		return err
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	return parsed.Run(p)
+	return alone(parsed.Run(p))
+}
+
+// alone takes an error out of a join of one, which is how kong gives a command's error.
+func alone(err error) error {
+	for {
+		joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // the very error, not one within
+		if !ok || len(joined.Unwrap()) != 1 {
+			return err
+		}
+		err = joined.Unwrap()[0]
+	}
 }
 
 // help names the command that helps on.

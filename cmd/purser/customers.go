@@ -98,14 +98,6 @@ func viewCustomer(o billing.Owner) customerView {
 	}
 }
 
-func customerViews(owners []billing.Owner) []customerView {
-	views := make([]customerView, len(owners))
-	for i, o := range owners {
-		views[i] = viewCustomer(o)
-	}
-	return views
-}
-
 // Run lists.
 func (c *customerListCommand) Run(ctx context.Context, p *program) error {
 	if err := c.List.check(); err != nil {
@@ -116,7 +108,7 @@ func (c *customerListCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		return paged(customerViews(owners), c.List.Limit, func(v customerView) string { return v.ID }).print(p, c.List.JSON,
+		return paged(mapped(owners, viewCustomer), c.List.Limit, func(v customerView) string { return v.ID }).print(p, c.List.JSON,
 			[]string{"CUSTOMER", "USER", "LINKED", "BY", "DELETED"},
 			func(v customerView) []string {
 				return []string{v.ID, v.UserID, stamp(v.LinkedAt), v.LinkedBy, stampOr(v.DeletedAt, "")}

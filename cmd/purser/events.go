@@ -88,11 +88,7 @@ func (c *eventsListCommand) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		views := make([]eventView, len(events))
-		for i, e := range events {
-			views[i] = viewEvent(e)
-		}
-		return paged(views, c.List.Limit, func(v eventView) string { return v.ID }).print(p, c.List.JSON,
+		return paged(mapped(events, viewEvent), c.List.Limit, func(v eventView) string { return v.ID }).print(p, c.List.JSON,
 			[]string{"EVENT", "RECEIVED", "TYPE", "STATE", "OBJECT", "CUSTOMER", "REASON"},
 			func(v eventView) []string {
 				return []string{v.ID, stamp(v.ReceivedAt), v.Type, v.State, v.ObjectID, v.CustomerID, v.Reason}

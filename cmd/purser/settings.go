@@ -140,9 +140,10 @@ func (f logFlags) logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, opts))
 }
 
-// logger is what a command other than a service logs with: only what went wrong.
+// logger is what a command other than a service logs with. What goes wrong in it comes
+// back as its error, so that the log has little to add.
 func (p *program) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return slog.New(slog.NewTextHandler(p.err, &slog.HandlerOptions{Level: slog.LevelError}))
 }
 
 // accountFlags name the team or the user whose credits are meant.

@@ -93,7 +93,7 @@ func readUser(ctx context.Context, tx pgx.Tx, id string) (view userView, err err
 	if err != nil {
 		return view, err
 	}
-	view.Customers = customerViews(owners)
+	view.Customers = mapped(owners, viewCustomer)
 	if view.Teams, err = teams.ListTeams(ctx, tx, id, "", ofUserMax); err != nil {
 		return view, err
 	}

@@ -28,8 +28,9 @@ func TestFailure(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			d := open(gather.Config{}, poisoned)
 			r := d.call(t.Context(), item{1, 13})
-			if <-r.done; r.err != errRefused {
-				t.Errorf("got %v", r.err)
+			failed(t, r, errRefused)
+			if r.err.Error() != errRefused.Error() {
+				t.Errorf("something was added: %v", r.err)
 			}
 			equal(t, "sizes", d.sizes(), []int{1})
 		})
@@ -85,6 +86,8 @@ func TestFailure(t *testing.T) {
 			if held := time.Since(before); held != 2*time.Second {
 				t.Errorf("held for %s", held)
 			}
+			// The first one used up the time of all.
+			equal(t, "sizes", d.sizes(), []int{1, 100, 1})
 		})
 	})
 	t.Run("OfAWrongNumberOfAnswersIsAnErrorAndNotRepeated", func(t *testing.T) {
@@ -181,6 +184,21 @@ func TestLockedKey(t *testing.T) {
 				t.Errorf("they waited %s", waited)
 			}
 			answered(t, locked, []item{{1, 1}})
+		})
+	})
+	t.Run("IsNextAfterItsRest", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			const rest = 5 * time.Millisecond
+			d := open(gather.Config{Lanes: 1, BatchMax: 1, RetryAfter: rest}, lockedUntil(t, 1, rest))
+			locked := d.calls(t, item{1, 1})
+			d.busy(t, 2)
+			items := numbered(3, 2)
+			others := d.calls(t, items...)
+			time.Sleep(rest)
+			synctest.Wait()
+			d.reopen()
+			answered(t, append(locked, others...), append([]item{{1, 1}}, items...))
+			equal(t, "order", slices.Concat(d.seen()...), []item{{1, 1}, {2, -1}, {1, 1}, {3, 0}, {3, 1}})
 		})
 	})
 	t.Run("KeepsItsOrder", func(t *testing.T) {

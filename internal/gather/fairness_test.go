@@ -46,8 +46,8 @@ func TestFairness(t *testing.T) {
 			}
 		})
 	})
-	// The goal is in the package comment: a batch costs a commit and something per
-	// request, 600 callers saturate one key, and a quiet key hardly notices.
+	// A batch costs a commit and something per request, and 600 callers saturate a loud
+	// key. While a lane is left the quiet key doesn't notice.
 	t.Run("AQuietKeysP99BesideALoudOneIsAtMostThreeTimesIdle", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			idle := quietP99(t, 0, 0)

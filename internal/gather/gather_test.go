@@ -109,6 +109,36 @@ func TestLanes(t *testing.T) {
 	})
 }
 
+func TestIdleLane(t *testing.T) {
+	t.Run("TakesWhatAnotherLaneLeaves", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			// A batch waits at the gate that its first request names.
+			gates := []chan struct{}{make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})}
+			d := open(gather.Config{Lanes: 2}, func(_ context.Context, batch []item) (answers, error) {
+				<-gates[batch[0].n]
+				return echo(batch), nil
+			})
+			items := []item{{8, 0}, {9, 1}, {1, 2}, {2, 2}, {3, 1}, {4, 1}, {1, 3}, {2, 3}}
+			replies := d.calls(t, items[:6]...)
+			close(gates[0]) // keys 1 and 2 meet in a batch
+			synctest.Wait()
+			close(gates[1]) // keys 3 and 4 go through, and their lane is idle
+			synctest.Wait()
+			replies = append(replies, d.calls(t, items[6:]...)...)
+			if stats := d.Stats(); stats.Running != 1 || stats.Queued != 2 {
+				t.Fatalf("before: %+v", stats)
+			}
+			close(gates[2])
+			synctest.Wait()
+			if stats := d.Stats(); stats.Running != 2 || stats.Queued != 0 {
+				t.Errorf("keys 1 and 2 don't run side by side: %+v", stats)
+			}
+			close(gates[3])
+			answered(t, replies, items)
+		})
+	})
+}
+
 func TestOrder(t *testing.T) {
 	t.Run("OfAKeyIsOrderOfArrival", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

@@ -85,9 +85,10 @@ func (g *Gatherer[In, Out]) take() (batch[In, Out], bool) {
 	return batch[In, Out]{}, false
 }
 
-// takeShare takes one lane's share of all keys from those that are ready.
+// takeShare takes one lane's share of all keys from those that are ready. Rounded down,
+// so that while few keys are active a quiet one goes alone, not along with a loud one.
 func (g *Gatherer[In, Out]) takeShare() []*queue[In, Out] {
-	share := (len(g.keys) + g.cfg.Lanes - 1) / g.cfg.Lanes
+	share := max(len(g.keys)/g.cfg.Lanes, 1)
 	n := min(share, g.cfg.BatchMax, len(g.ready))
 	taken := slices.Clone(g.ready[:n])
 	clear(g.ready[:n])

@@ -14,9 +14,7 @@ func (s *State) adopt(sub *Sub) error {
 	case !p.open():
 		return nil
 	case p.Trial && p.GrantedAt != nil:
-		if end := trialEnd(&sub.Facts, p); end.After(p.Start) || end.Equal(p.Start) {
-			p.moveTo(span{p.Start, end}, true)
-		}
+		p.moveTo(span{p.Start, trialEnd(&sub.Facts, p)}, true)
 	case cut != nil:
 		return s.cut(sub, p, *cut)
 	case !sub.Facts.Status.Ended():
@@ -52,17 +50,16 @@ func (s *State) dropGuesses(sub *Sub) {
 // ends early just ends, one that is extended keeps its lot (B4).
 func trialEnd(f *Subscription, p *Period) time.Time {
 	end := p.End
-	switch ended := f.endedAt(); {
-	case f.Status == StatusTrialing:
-		if f.TrialEnd != nil && f.TrialStart != nil && !f.TrialStart.After(p.Start) {
+	if f.TrialStart != nil && f.TrialEnd != nil && !f.TrialStart.After(p.Start) {
+		if f.Status == StatusTrialing || f.TrialEnd.Before(end) {
 			end = *f.TrialEnd
 		}
-	case ended != nil:
+	}
+	if f.Status != StatusTrialing && p.span().inside(f.PeriodStart) {
+		end = earlier(end, f.PeriodStart)
+	}
+	if ended := f.endedAt(); ended != nil {
 		end = earlier(end, *ended)
-	case p.span().contains(f.PeriodStart):
-		if f.PeriodStart.After(p.Start) {
-			end = f.PeriodStart
-		}
 	}
 	return later(end, p.Start)
 }

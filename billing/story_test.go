@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"purser/ledger"
@@ -14,15 +13,22 @@ import (
 // A story is one subscription in one book, told in literal instants. Every act settles
 // first, as every write does.
 type story struct {
-	t     testing.TB
+	t     listener
 	state *State
 	sub   *Sub
 	holds map[string]int64
 	n     int
 }
 
+// A listener is a test, a benchmark or a check of many stories.
+type listener interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // tell begins a story with the plans given: a team's book that knows no subscription.
-func tell(t testing.TB, plans ...Plan) *story {
+func tell(t listener, plans ...Plan) *story {
 	return &story{
 		t:     t,
 		state: &State{Book: ledger.Blank(1, ledger.TeamBook, day("2025-01-01")), Catalog: &Catalog{Plans: plans}},

@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"text/tabwriter"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -174,13 +173,36 @@ func (t *telling) compare(c chapter, pool billing.Pool, lines []ledger.Line) {
 	}
 }
 
+// stepLine is a step as --json prints it.
+type stepLine struct {
+	Step           string    `json:"step"`
+	At             time.Time `json:"at"`
+	Seats          int64     `json:"seats"`
+	MonthlyPerSeat int64     `json:"monthly_per_seat"`
+	Pool           poolLine  `json:"pool"`
+	Debt           int64     `json:"debt"`
+}
+
+type poolLine struct {
+	Total       int64 `json:"total"`
+	Monthly     int64 `json:"monthly"`
+	Purchased   int64 `json:"purchased"`
+	Rollover    int64 `json:"rollover"`
+	Bonus       int64 `json:"bonus"`
+	Contributed int64 `json:"contributed"`
+	Used        int64 `json:"used"`
+	Held        int64 `json:"held"`
+	Allocated   int64 `json:"allocated"`
+	Frozen      int64 `json:"frozen"`
+	Available   int64 `json:"available"`
+}
+
 func (t *telling) printJSON(c chapter, p billing.Pool) error {
-	line, err := json.Marshal(map[string]any{
-		"step": c.name, "at": t.stripe.Now(), "seats": p.Seats, "monthly_per_seat": p.MonthlyPerSeat, "debt": p.Debt,
-		"pool": map[string]int64{
-			"total": p.Total, "monthly": p.Monthly, "purchased": p.Purchased, "rollover": p.Rollover, "bonus": p.Bonus,
-			"contributed": p.Contributed, "used": p.Used, "held": p.Held, "allocated": p.Allocated, "frozen": p.Frozen,
-			"available": p.Available,
+	line, err := json.Marshal(stepLine{
+		Step: c.name, At: t.stripe.Now(), Seats: p.Seats, MonthlyPerSeat: p.MonthlyPerSeat, Debt: p.Debt,
+		Pool: poolLine{
+			Total: p.Total, Monthly: p.Monthly, Purchased: p.Purchased, Rollover: p.Rollover, Bonus: p.Bonus,
+			Contributed: p.Contributed, Used: p.Used, Held: p.Held, Allocated: p.Allocated, Frozen: p.Frozen, Available: p.Available,
 		},
 	})
 	if err != nil {
@@ -202,12 +224,10 @@ func (t *telling) printStep(c chapter, p billing.Pool, lines []ledger.Line) {
 		}
 		t.printf("   purser posted: %-10s %7s  %s\n", l.Kind, thousands(l.Credits), l.Memo)
 	}
-	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	_, _ = fmt.Fprintf(w, "   pool\ttotal\t= monthly\t+ purchased\t+ rollover\t\n")
-	_, _ = fmt.Fprintf(w, "   %d seats\t%s\t%s\t%s\t%s\t\n", p.Seats, thousands(p.Total), thousands(p.Monthly), thousands(p.Purchased), thousands(p.Rollover))
-	_, _ = fmt.Fprintf(w, "   \t\t= used\t+ held\t+ allocated\t+ available\t\n")
-	_, _ = fmt.Fprintf(w, "   \t\t%s\t%s\t%s\t%s\t\n", thousands(p.Used), thousands(p.Held), thousands(p.Allocated), thousands(p.Available))
-	_ = w.Flush()
+	const row = "   %6s  %9s =%9s +%10s +%9s  =%8s +%6s +%10s +%10s\n"
+	t.printf(row, "seats", "pool", "monthly", "purchased", "rollover", "used", "held", "allocated", "available")
+	t.printf(row, thousands(p.Seats), thousands(p.Total), thousands(p.Monthly), thousands(p.Purchased), thousands(p.Rollover),
+		thousands(p.Used), thousands(p.Held), thousands(p.Allocated), thousands(p.Available))
 	for _, wrong := range t.wrong {
 		t.printf("   WRONG: %s\n", wrong)
 	}

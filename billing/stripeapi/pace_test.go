@@ -192,6 +192,17 @@ func TestTooManyRequests(t *testing.T) {
 		}
 	})
 
+	t.Run("AndSoIsAServerThatIsAwayForLong", func(t *testing.T) {
+		t.Parallel()
+		fake := newStripe(t)
+		fake.says(get, 503, fault(""), "Retry-After", "3600")
+		if _, err := fake.client(t).FetchCustomer(t.Context(), "cus_1"); !errors.Is(err, billing.ErrStripeUnavailable) {
+			t.Errorf("got %v", err)
+		}
+		same(t, "pauses", len(fake.clock.sleeps()), 0)
+		same(t, "calls", len(fake.calls()), 1)
+	})
+
 	t.Run("AWritesServerErrorIsntRepeated", func(t *testing.T) {
 		t.Parallel()
 		fake := newStripe(t)

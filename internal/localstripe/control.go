@@ -147,7 +147,9 @@ func (s *Server) controlFaults(r *http.Request) (any, error) {
 		return nil, err
 	}
 	s.SetDelivery(in)
-	return obj{"drop": anyList(in.Drop), "hold": anyList(in.Hold), "duplicate": int64(in.Duplicate)}, nil
+	return obj{
+		"drop": anyList(in.Drop), "hold": anyList(in.Hold), "duplicate": int64(in.Duplicate), "twin": anyList(in.Twin), "wait": in.Wait,
+	}, nil
 }
 
 func (s *Server) controlRelease(r *http.Request) (any, error) {

@@ -3,6 +3,7 @@ package localstripe
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -129,6 +130,51 @@ func TestDelivery(t *testing.T) {
 		w.payer("pm_card_visa")
 		w.flush()
 		same(t, "received", len(r.received()), 0)
+	})
+}
+
+func TestFaults(t *testing.T) {
+	t.Run("ATwinIsASecondEventOfOneChange", func(t *testing.T) {
+		w := open(t)
+		w.SetDelivery(Faults{Twin: []string{"customer.created"}})
+		must(w.api.Customers.New(&stripe.CustomerParams{}))(t)
+		events := w.eventsAfter("")
+		same(t, "events", len(events), 2)
+		same(t, "ids differ", events[0].ID == events[1].ID, false)
+		same(t, "one object", events[0].Data.Object["id"], events[1].Data.Object["id"])
+	})
+
+	t.Run("AnUnheardInvoiceWaitsUpTo72Hours", func(t *testing.T) {
+		w := open(t)
+		w.receiver("invoice.created")
+		sub := w.subscribe(w.payer("pm_card_visa"), w.plan(1000, "month", 1), 1)
+		w.SetDelivery(Faults{Drop: []string{"invoice.created"}, Wait: true})
+		end := newYear.AddDate(0, 1, 0)
+		w.advance(end.Add(71 * time.Hour))
+		same(t, "waits", w.inv(w.sub(sub.ID).LatestInvoice.ID).Status, stripe.InvoiceStatusDraft)
+		w.advance(end.Add(72 * time.Hour))
+		same(t, "then goes on", w.inv(w.sub(sub.ID).LatestInvoice.ID).Status, stripe.InvoiceStatusPaid)
+	})
+
+	t.Run("ARolledSecretSignsBesideTheNewOneForADay", func(t *testing.T) {
+		w := open(t)
+		headers := make(chan string, 2)
+		at := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { headers <- r.Header.Get("Stripe-Signature") }))
+		defer at.Close()
+		old, err := w.AddEndpoint(at.URL, "customer.created")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh, err := w.RollSecret(at.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, "another", old == fresh, false)
+		must(w.api.Customers.New(&stripe.CustomerParams{}))(t)
+		same(t, "both sign", strings.Count(<-headers, "v1="), 2)
+		w.advance(newYear.AddDate(0, 0, 1))
+		must(w.api.Customers.New(&stripe.CustomerParams{}))(t)
+		same(t, "one signs", strings.Count(<-headers, "v1="), 1)
 	})
 }
 

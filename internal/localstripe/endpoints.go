@@ -1,6 +1,7 @@
 package localstripe
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -14,6 +15,8 @@ type endpoint struct {
 	metadata                                      map[string]string
 	created                                       int64
 	deleted                                       bool
+	rolled                                        string // the secret before, which signs too until rolledUntil
+	rolledUntil                                   int64
 }
 
 func (e *endpoint) identity() string { return e.id }
@@ -48,17 +51,52 @@ func createEndpoint(c *call) (any, error) {
 	if err := c.finish(); err != nil {
 		return nil, err
 	}
-	if err := loopbackURL(e.url); err != nil {
+	if err := c.openEndpoint(e); err != nil {
 		return nil, err
 	}
-	if live := c.endpoints.where(func(e *endpoint) bool { return !e.deleted }); len(live) >= endpointsMax {
-		return nil, invalid("", "You have reached the maximum of %d test webhook endpoints.", endpointsMax)
-	}
-	e.id, e.secret = c.Server.id("we"), "whsec_"+c.token(32)
-	c.endpoints.add(e)
 	answer := e.render(c.Server)
 	answer["secret"] = e.secret
 	return answer, nil
+}
+
+func (s *Server) openEndpoint(e *endpoint) error {
+	if err := loopbackURL(e.url); err != nil {
+		return err
+	}
+	if live := s.endpoints.where(func(e *endpoint) bool { return !e.deleted }); len(live) >= endpointsMax {
+		return invalid("", "You have reached the maximum of %d test webhook endpoints.", endpointsMax)
+	}
+	e.id, e.secret = s.id("we"), "whsec_"+s.token(32)
+	s.endpoints.add(e)
+	return nil
+}
+
+// AddEndpoint registers a webhook endpoint and answers its secret, as creating one over the API does.
+func (s *Server) AddEndpoint(address string, kinds ...string) (secret string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := &endpoint{url: address, kinds: kinds, version: APIVersion, status: "enabled", created: s.clock.now}
+	if err := s.openEndpoint(e); err != nil {
+		return "", fmt.Errorf("adding webhook endpoint %s: %w", address, err)
+	}
+	return e.secret, nil
+}
+
+// secretLife is how long a secret that was rolled still signs, beside the new one.
+const secretLife = 24 * 3600
+
+// RollSecret gives the endpoint at an address a new secret.
+func (s *Server) RollSecret(address string) (secret string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.endpoints.order {
+		if e.url == address && !e.deleted {
+			e.rolled, e.rolledUntil = e.secret, s.clock.now+secretLife
+			e.secret = "whsec_" + s.token(32)
+			return e.secret, nil
+		}
+	}
+	return "", fmt.Errorf("rolling a secret: there is no webhook endpoint %s", address)
 }
 
 // checkKinds: the star stands for everything or not at all.

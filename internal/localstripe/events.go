@@ -34,10 +34,17 @@ func (s *Server) emit(c *clock, kind string, object, before obj) {
 		*s.batch = append(*s.batch, pendingEvent{clock: c, kind: kind, object: object, prev: before})
 		return
 	}
-	e := &event{id: s.id("evt"), kind: kind, created: c.now, object: object, previous: before, cause: s.cause}
+	s.record(&event{kind: kind, created: c.now, object: object, previous: before, cause: s.cause})
+	if s.out.twins(kind) {
+		s.record(&event{kind: kind, created: c.now, object: object, previous: before, cause: s.cause})
+	}
+}
+
+func (s *Server) record(e *event) {
+	e.id = s.id("evt")
 	s.events.add(e)
-	s.log.Debug("local Stripe event", "type", kind, "event", e.id, "object", object["id"])
-	s.out.post(e, s.listeners(kind))
+	s.log.Debug("local Stripe event", "type", e.kind, "event", e.id, "object", e.object["id"])
+	s.out.post(e, s.listeners(e.kind))
 }
 
 // tell emits an event about an object as it is now.

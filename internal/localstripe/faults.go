@@ -8,6 +8,9 @@ type Faults struct {
 	Drop      []string `json:"drop"`      // never delivered; only the event list knows of them
 	Hold      []string `json:"hold"`      // not delivered until Release
 	Duplicate int      `json:"duplicate"` // sent so many times more
+	Twin      []string `json:"twin"`      // told by two events with ids of their own, as Stripe sometimes does
+	// Wait lets an invoice stay a draft while its invoice.created is not acknowledged, up to 72 hours.
+	Wait bool `json:"wait"`
 }
 
 func (f Faults) drops(d *delivery) bool {
@@ -16,6 +19,19 @@ func (f Faults) drops(d *delivery) bool {
 
 func (f Faults) holds(d *delivery) bool {
 	return matchesAny(f.Hold, d.kind) || matchesAny(f.Hold, d.event)
+}
+
+func (o *outbox) twins(kind string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return matchesAny(o.faults.Twin, kind)
+}
+
+// waits says whether an event keeps its invoice a draft.
+func (o *outbox) waits(eventID string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.faults.Wait && o.pendingLocked(eventID) > 0
 }
 
 // SetDelivery replaces the faults. Deliveries that are held stay held until Release.

@@ -89,11 +89,32 @@ func (r *recurring) before(anchor, moment int64) int64 {
 
 // scheduleFinalize plans the end of a draft.
 func (s *Server) scheduleFinalize(inv *invoice) {
-	inv.clock().at(inv.created+draftLife, func() {
-		if inv.status == "draft" && inv.autoAdvance {
+	s.finalizeAt(inv, inv.created+draftLife)
+}
+
+// draftLifeMax is how long an unacknowledged invoice.created can hold an invoice up.
+const draftLifeMax = 72 * 3600
+
+func (s *Server) finalizeAt(inv *invoice, at int64) {
+	inv.clock().at(at, func() {
+		switch {
+		case inv.status != "draft" || !inv.autoAdvance:
+		case at < inv.created+draftLifeMax && s.unheard(inv):
+			s.finalizeAt(inv, at+draftLife)
+		default:
 			s.finalizeAndCollect(inv)
 		}
 	})
+}
+
+// unheard: some endpoint has not acknowledged that the invoice was created.
+func (s *Server) unheard(inv *invoice) bool {
+	for i := len(s.events.order) - 1; i >= 0; i-- {
+		if e := s.events.order[i]; e.kind == "invoice.created" && e.object["id"] == inv.id {
+			return s.out.waits(e.id)
+		}
+	}
+	return false
 }
 
 func (s *Server) finalizeAndCollect(inv *invoice) {

@@ -1,0 +1,108 @@
+package teams
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"purser/billing"
+	"purser/ledger"
+)
+
+// AssignSubscription puts one of the owner's personal subscriptions into the team (T13):
+// its credits and the account's bought ones come along. The team's owner takes a seat if
+// there is one. Only the subscription's owner may, who must own the team.
+func AssignSubscription(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID, subID string, by Actor, at instant) error {
+	team, owner, err := ownTeam(ctx, tx, teamID, by)
+	if err != nil {
+		return err
+	}
+	slot := billing.Slot{TeamID: team.ID, BookID: team.BookID}
+	if err := billing.Assign(ctx, tx, c, subID, owner.BookID, slot, by.Name(), at); err != nil {
+		return asSubscriptionRefusal(err)
+	}
+	return seatOwner(ctx, tx, c, team.ID, at)
+}
+
+// UnassignSubscription takes the team's subscription back to its owner's personal
+// account. Members with a seat become personal; the others keep drawing on what stays.
+func UnassignSubscription(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, by Actor, at instant) (string, error) {
+	team, owner, err := ownTeam(ctx, tx, teamID, by)
+	if err != nil {
+		return "", err
+	}
+	slot := billing.Slot{TeamID: team.ID, BookID: team.BookID}
+	id, err := billing.Unassign(ctx, tx, c, slot, owner.ID, owner.BookID, by.Name(), at)
+	if err != nil {
+		return "", asSubscriptionRefusal(err)
+	}
+	list, err := readRoster(ctx, tx, team.ID, at)
+	if err != nil {
+		return "", err
+	}
+	for _, m := range list.seated() {
+		m.goPersonal(byUnassigned)
+		if err := storeMember(ctx, tx, m); err != nil {
+			return "", err
+		}
+	}
+	for _, i := range list.reserving() {
+		if _, err := tx.Exec(ctx, `UPDATE invitations SET access = 'credits' WHERE id = $1`, i.ID); err != nil {
+			return "", err
+		}
+	}
+	return id, nil
+}
+
+// ownTeam gives a team to its owner, or to the backend, and refuses everybody else.
+func ownTeam(ctx context.Context, tx pgx.Tx, teamID string, by Actor) (Team, User, error) {
+	team, err := GetTeam(ctx, tx, teamID)
+	if errors.Is(err, ErrTeamUnknown) {
+		return Team{}, User{}, refuse(NotFound, "team_not_found", "there is no team %q", teamID)
+	}
+	if err != nil {
+		return Team{}, User{}, err
+	}
+	r := &room{team: team}
+	if err := r.findRole(ctx, tx, by); err != nil {
+		return Team{}, User{}, err
+	}
+	if err := r.may(r.role == Owner, "assign or unassign the subscription"); err != nil {
+		return Team{}, User{}, err
+	}
+	owner, err := GetUser(ctx, tx, team.OwnerID)
+	return team, owner, err
+}
+
+// seatOwner lets the team's owner take a seat on assignment, if one is free (T4).
+func seatOwner(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, at instant) error {
+	r, err := openRoom(ctx, tx, c, teamID, Actor{}, at, ledger.Want{})
+	if err != nil {
+		return err
+	}
+	list, err := readRoster(ctx, tx, teamID, at)
+	if err != nil {
+		return err
+	}
+	owner := list.find(r.team.OwnerID)
+	if owner == nil || owner.SeatAt != nil || list.seats(r.plan(at).seats).free() < 1 {
+		return nil
+	}
+	owner.give(SeatAccess, at)
+	return storeMember(ctx, tx, *owner)
+}
+
+func asSubscriptionRefusal(err error) error {
+	switch {
+	case errors.Is(err, billing.ErrNotAssigned):
+		return refuse(Conflict, "no_subscription", "the team has no subscription")
+	case errors.Is(err, billing.ErrTeamTaken):
+		return refuse(Conflict, "subscription_present", "the team has a subscription already")
+	case errors.Is(err, billing.ErrNotUnassigned):
+		return refuse(NotFound, "subscription_not_found", "there is no such subscription on the owner's personal account")
+	case errors.Is(err, billing.ErrPlanNoTeams):
+		return refuse(Rule, "plan_without_teams", "the subscription's plan doesn't allow teams")
+	}
+	return err
+}

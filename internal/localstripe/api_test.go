@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -56,6 +57,13 @@ func TestStart(t *testing.T) {
 				_ = s.Close()
 			}
 		}
+	})
+	t.Run("AnswersToLoopbackNamesOnly", func(t *testing.T) {
+		w := open(t)
+		r := httptest.NewRequestWithContext(t.Context(), "GET", "http://evil.example/_local/clock", nil)
+		recorder := httptest.NewRecorder()
+		w.http.Handler.ServeHTTP(recorder, r)
+		same(t, "status", recorder.Code, http.StatusForbidden)
 	})
 	t.Run("TheSeedDecidesTheIDs", func(t *testing.T) {
 		ids := map[string]bool{}

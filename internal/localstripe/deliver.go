@@ -19,7 +19,6 @@ const (
 
 // send tries until the endpoint answers 2xx, backing off between attempts.
 func (o *outbox) send(d *delivery) {
-	defer o.senders.Done()
 	backoff := firstBackoff
 	for attempt := 1; ; attempt++ {
 		state, err := o.attempt(d)

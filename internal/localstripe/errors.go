@@ -13,7 +13,6 @@ type apiError struct {
 	charge      string
 	intent      *paymentIntent // embedded as error.payment_intent after a declined payment
 	method      *paymentMethod
-	retry       string // Stripe-Should-Retry, when it is to be sent
 }
 
 func (e *apiError) Error() string { return e.message }

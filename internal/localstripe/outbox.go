@@ -25,6 +25,7 @@ type outbox struct {
 	faults  Faults
 	order   []*delivery
 	byEvent map[string][]*delivery
+	closed  bool          // nothing new is begun
 	moved   chan struct{} // closed and replaced whenever a delivery changes its state
 }
 
@@ -75,6 +76,9 @@ func newOutbox(s *Server) *outbox {
 }
 
 func (o *outbox) close() {
+	o.mu.Lock()
+	o.closed = true
+	o.mu.Unlock()
 	o.cancel()
 	o.senders.Wait()
 	o.client.CloseIdleConnections()
@@ -124,8 +128,14 @@ func (o *outbox) begin(d *delivery) {
 
 func (o *outbox) launch(d *delivery) {
 	d.state, d.attempts, d.lastErr = deliveryDue, 0, nil
-	o.senders.Add(1)
-	go o.send(d)
+	o.spawn(func() { o.send(d) })
+}
+
+// spawn runs something that close waits for. The mutex is held.
+func (o *outbox) spawn(do func()) {
+	if !o.closed {
+		o.senders.Go(do)
+	}
 }
 
 // Flush waits until every delivery that is due by now has been answered 2xx. What had been given up is
@@ -144,29 +154,28 @@ func (o *outbox) flush(ctx context.Context) error {
 		}
 	}
 	o.mu.Unlock()
-	for {
+	var failed []error
+	for len(awaited) > 0 {
 		o.mu.Lock()
-		left, failed, moved := 0, []error{}, o.moved
-		for _, d := range awaited {
-			switch d.state {
-			case deliveryDue:
-				left++
-			case deliveryGivenUp:
-				failed = append(failed, d.lastErr)
-			}
-		}
+		first, moved := awaited[0], o.moved
+		state, err := first.state, first.lastErr
 		o.mu.Unlock()
-		if left == 0 {
-			return errors.Join(failed...)
+		if state != deliveryDue {
+			if state == deliveryGivenUp {
+				failed = append(failed, err)
+			}
+			awaited = awaited[1:]
+			continue
 		}
 		select {
 		case <-moved:
 		case <-o.ctx.Done():
 			return errors.New("flushing deliveries: the local Stripe is closed")
 		case <-ctx.Done():
-			return fmt.Errorf("flushing deliveries, %d are still due: %w", left, ctx.Err())
+			return fmt.Errorf("flushing deliveries, up to %d are still due: %w", len(awaited), errors.Join(ctx.Err(), err))
 		}
 	}
+	return errors.Join(failed...)
 }
 
 func (o *outbox) pending(eventID string) int64 {

@@ -1,6 +1,10 @@
 package localstripe
 
-import "net/http"
+import (
+	"net"
+	"net/http"
+	"strings"
+)
 
 // routes lists everything that can be asked.
 func (s *Server) routes() http.Handler {
@@ -86,5 +90,20 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /_local/authenticate/{id}", s.answerBank)
 	s.control(mux)
 	// The pages and the control API ask for no key; at least no other site's page may use them.
-	return http.NewCrossOriginProtection().Handler(mux)
+	return loopbackHost(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// loopbackHost refuses names that were made to point here, so that no foreign page counts as our own.
+func loopbackHost(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		if host != "localhost" && !isLoopback(strings.Trim(host, "[]")) {
+			http.Error(w, "the local Stripe answers on loopback names only", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }

@@ -71,11 +71,9 @@ func advanceClock(c *call) (any, error) {
 	k.status = "advancing"
 	c.tell(k, "test_helpers.test_clock.advancing", k)
 	s := c.Server
-	s.out.senders.Add(1)
-	go func() {
-		defer s.out.senders.Done()
-		s.advanceTestClock(k, to)
-	}()
+	s.out.mu.Lock()
+	defer s.out.mu.Unlock()
+	s.out.spawn(func() { s.advanceTestClock(k, to) })
 	return k.render(s), nil
 }
 

@@ -226,8 +226,11 @@ func CreateTeam(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in TeamIn, a
 	if err != nil {
 		return Team{}, err
 	}
-	_, err = billing.AssignOldest(ctx, tx, c, owner.BookID, billing.Slot{TeamID: team.ID, BookID: team.BookID}, in.OwnerID, at)
-	return team, err
+	assigned, err := billing.AssignOldest(ctx, tx, c, owner.BookID, billing.Slot{TeamID: team.ID, BookID: team.BookID}, in.OwnerID, at)
+	if err != nil || assigned == "" {
+		return team, err
+	}
+	return team, seatOwner(ctx, tx, c, team.ID, at)
 }
 
 // EnsureTeam gives the team with that id, which comes into being at first mention.

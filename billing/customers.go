@@ -52,8 +52,17 @@ func CustomerOwner(ctx context.Context, db DB, customerID string) (Owner, error)
 	return o, nil
 }
 
-// Customers lists linked customers by id, after a given one; of one user, if one is named.
-func Customers(ctx context.Context, db DB, userID, after string, limit int) ([]Owner, error) {
+// customersMax bounds how many customers of one user are looked at.
+const customersMax = 1000
+
+// Customers gives the customers of a user, by id.
+func Customers(ctx context.Context, db DB, userID string) ([]Owner, error) {
+	return ListCustomers(ctx, db, userID, "", customersMax)
+}
+
+// ListCustomers lists linked customers by id, after a given one; of one user, if one is
+// named.
+func ListCustomers(ctx context.Context, db DB, userID, after string, limit int) ([]Owner, error) {
 	rows, err := db.Query(ctx, `
 		SELECT `+ownerColumns+` FROM customers WHERE ($1 = '' OR user_id = $1) AND id > $2 ORDER BY id LIMIT $3`, userID, after, limit)
 	if err != nil {

@@ -90,21 +90,18 @@ func (f bonusFlags) run(ctx context.Context, p *program, doing string, in billin
 	})
 }
 
-// book finds the book, and refuses an allocation for somebody who isn't in the team:
-// until members can be invited, that is everybody but its owner.
+// book finds the book. Of an allocation it locks it first, since a member who leaves
+// meanwhile has none.
 func (f bonusFlags) book(ctx context.Context, tx pgx.Tx) (int64, error) {
 	owner, err := f.Account.find(ctx, tx)
 	if err != nil || f.Member == "" {
 		return owner.book, err
 	}
-	member, err := teams.GetUser(ctx, tx, f.Member)
-	if err != nil {
+	if err := ledger.Lock(ctx, tx, owner.book); err != nil {
 		return 0, err
 	}
-	if member.ID != owner.userID {
-		return 0, fmt.Errorf("user %q is not a member of team %q", member.ID, owner.teamID)
-	}
-	return owner.book, nil
+	_, err = teams.GetMember(ctx, tx, owner.teamID, f.Member)
+	return owner.book, err
 }
 
 func again(replayed bool) string {

@@ -127,7 +127,7 @@ func payer(ctx context.Context, tx pgx.Tx, owner holder) (string, error) {
 			return s.CustomerID, nil
 		}
 	}
-	customers, err := billing.Customers(ctx, tx, owner.userID, "", ofUserMax)
+	customers, err := billing.Customers(ctx, tx, owner.userID)
 	if err != nil {
 		return "", err
 	}

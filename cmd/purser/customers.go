@@ -59,19 +59,13 @@ func (c *customerLinkCommand) Run(ctx context.Context, p *program) error {
 	})
 }
 
-// link gives the events that waited, all of them.
+// link gives the events that waited.
 func (c *customerLinkCommand) link(ctx context.Context, tx pgx.Tx, at time.Time) ([]billing.EventArgs, error) {
 	user, err := teams.EnsureUser(ctx, tx, c.User, at)
 	if err != nil {
 		return nil, err
 	}
-	all, err := billing.LinkCustomer(ctx, tx, c.Customer, user.ID, user.BookID, c.By, at)
-	for last := all; err == nil && len(last) > 0; all = append(all, last...) {
-		last, err = billing.ReopenEvents(ctx, tx, billing.EventFilter{
-			Customer: c.Customer, States: []billing.EventState{billing.EventUnmatched},
-		})
-	}
-	return all, err
+	return billing.LinkCustomer(ctx, tx, c.Customer, user.ID, user.BookID, c.By, at)
 }
 
 // customerListCommand lists linked customers.
@@ -104,7 +98,7 @@ func (c *customerListCommand) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return c.Database.use(ctx, p, func(db *pgxpool.Pool) error {
-		owners, err := billing.Customers(ctx, db, c.User, c.List.After, c.List.Limit+1)
+		owners, err := billing.ListCustomers(ctx, db, c.User, c.List.After, c.List.Limit+1)
 		if err != nil {
 			return err
 		}

@@ -89,7 +89,7 @@ func readUser(ctx context.Context, tx pgx.Tx, id string) (view userView, err err
 	if view.User, err = teams.GetUser(ctx, tx, id); err != nil {
 		return view, err
 	}
-	owners, err := billing.Customers(ctx, tx, id, "", ofUserMax)
+	owners, err := billing.Customers(ctx, tx, id)
 	if err != nil {
 		return view, err
 	}

@@ -2,7 +2,6 @@ package billing
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,67 +15,147 @@ import (
 // ApplyIn is what one fetch brought, with what the worker found out about its owner.
 type ApplyIn struct {
 	Fetched Fetched
-	Ticket  int64 // taken before the fetch
-	At      time.Time
-	Owner   Owner
-	Named   *Slot  // the team in the subscription's metadata
-	Owned   []Slot // the teams that the owner owns
+	Ticket  int64            // taken before the fetch
+	Now     func() time.Time // asked once the book is locked, so that its time never goes back
+
+	// Where it may go; not needed once it has a place (HasPlace).
+	Owner Owner
+	Named *Slot  // the team in the subscription's metadata
+	Owned []Slot // the teams that the owner owns
 }
 
-// location is where a subscription is kept now.
-type location struct {
-	state string
-	Slot
-}
+// ErrMoved says that what was found out before a lock isn't so any more. Trying again
+// finds it out anew.
+var ErrMoved = errors.New("its place changed meanwhile")
 
 // Apply books what Stripe says of a subscription and its invoices: under the lock of its
 // book it stores the facts and settles what is due. What an earlier ticket fetched is
 // dropped when a later one was applied already (B3).
 func Apply(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn) (Outcome, error) {
+	before, place, err := lockPlaces(ctx, tx, c, in)
+	if err != nil {
+		return Outcome{}, err
+	}
+	at := in.Now()
+	fresh, err := applyTickets(ctx, tx, in, at)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if len(fresh) == 0 {
+		return before.overtaken(), nil
+	}
 	sub := in.Fetched.Subscription
-	place := PlaceIn{
-		Named: in.Named, Owned: in.Owned, Personal: Slot{BookID: in.Owner.BookID},
-		Capable: teamCapable(c, sub),
+	after := before
+	if fresh[sub.ID] {
+		after = before.next(c, sub, place)
 	}
-	var err error
-	if place.Earlier, err = earlierPlace(ctx, tx, sub.CustomerID, sub.ID); err != nil {
+	if err := storeFacts(ctx, tx, in, after, fresh, at); err != nil {
 		return Outcome{}, err
 	}
-	at, err := lockPlaces(ctx, tx, sub.ID, &place)
-	if err != nil {
-		return Outcome{}, err
+	if !after.kept {
+		return Outcome{State: EventUnmapped, Reason: after.reason}, nil
 	}
-	fresh, err := applyInvoices(ctx, tx, in)
-	if err != nil {
-		return Outcome{}, err
-	}
-	applied, err := ApplyTicket(ctx, tx, sub.ID, in.Ticket, in.At)
-	if err != nil {
-		return Outcome{}, err
-	}
-	if !applied && !fresh {
-		return Outcome{State: EventDone, Reason: "overtaken by a later fetch", Stale: true}, nil
-	}
-	slot, state, reason := at.Slot, "placed", ""
-	if at.state != "placed" {
-		slot, state, reason = settlePlace(c, sub, place)
-	}
-	if err := storeSubscription(ctx, tx, in, slot, state, reason, applied); err != nil {
-		return Outcome{}, err
-	}
-	if state == "unmapped" {
-		return Outcome{State: EventUnmapped, Reason: reason}, nil
-	}
-	return settleSubscription(ctx, tx, c, in, slot, at)
+	return settleSubscription(ctx, tx, c, in, before, after, at)
 }
 
-// settlePlace decides where a subscription goes that has no place yet. One without a
-// price of ours is kept on the owner's personal account, where it takes nobody's place.
-func settlePlace(c *Catalog, sub *Subscription, place PlaceIn) (Slot, string, string) {
-	if !figure(c, sub.Items, nil).Mapped() {
-		return place.Personal, "unmapped", "no price of it is in the catalogue"
+// location is where and how a subscription is kept.
+type location struct {
+	state  string // placed, unmapped, unmatched; "": not at all
+	reason string
+	kept   bool // it has its place for good
+	Slot
+}
+
+// unmappedReason is told of a subscription that buys nothing of ours (B2).
+const unmappedReason = "no price of it is in the catalogue"
+
+// next decides where a subscription is kept from now on. One that has a place stays
+// there, whatever it buys. A new one without a price of ours is kept on the owner's
+// personal account, where it takes nobody's place.
+func (l location) next(c *Catalog, sub *Subscription, place PlaceIn) location {
+	mapped := figure(c, sub.Items, nil).Mapped()
+	switch {
+	case l.kept && (mapped || sub.Status.Ended()):
+		l.state, l.reason = statePlaced, ""
+	case l.kept:
+		l.state, l.reason = stateUnmapped, unmappedReason
+	case mapped:
+		return location{state: statePlaced, kept: true, Slot: Place(place)}
+	default:
+		return location{state: stateUnmapped, reason: unmappedReason, Slot: place.Personal}
 	}
-	return Place(place), "placed", ""
+	return l
+}
+
+// overtaken is the outcome of a fetch that came too late: that of the later one.
+func (l location) overtaken() Outcome {
+	if l.state == stateUnmapped {
+		return Outcome{State: EventUnmapped, Reason: l.reason, Stale: true}
+	}
+	return Outcome{State: EventDone, Reason: "overtaken by a later fetch", Stale: true}
+}
+
+// The states in which subscriptions are kept.
+const (
+	statePlaced    = "placed"
+	stateUnmapped  = "unmapped"
+	stateUnmatched = "unmatched"
+)
+
+func locate(ctx context.Context, db DB, subID string) (location, error) {
+	var l location
+	err := db.QueryRow(ctx, `
+		SELECT state, reason, state = 'placed' OR EXISTS (SELECT FROM periods WHERE subscription_id = s.id), COALESCE(book_id, 0), team_id
+		FROM subscriptions s WHERE id = $1`, subID).Scan(&l.state, &l.reason, &l.kept, &l.BookID, &l.TeamID)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return location{}, fmt.Errorf("finding subscription %s: %w", subID, err)
+	}
+	return l, nil
+}
+
+// HasPlace tells whether a subscription has its place for good, so that nobody need find
+// out where it might go.
+func HasPlace(ctx context.Context, db DB, subID string) (bool, error) {
+	l, err := locate(ctx, db, subID)
+	return l.kept, err
+}
+
+// lockPlaces locks the book that the subscription lives in or would go to, and then
+// reads again where it lives or may go: what was read before the lock may have changed.
+func lockPlaces(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn) (location, PlaceIn, error) {
+	sub := in.Fetched.Subscription
+	before, err := locate(ctx, tx, sub.ID)
+	if err != nil {
+		return location{}, PlaceIn{}, err
+	}
+	place := PlaceIn{Named: in.Named, Owned: in.Owned, Personal: Slot{BookID: in.Owner.BookID}, Capable: teamCapable(c, sub)}
+	books := []int64{before.BookID}
+	if !before.kept {
+		if err := place.read(ctx, tx, sub); err != nil {
+			return location{}, PlaceIn{}, err
+		}
+		books = []int64{place.Personal.BookID, Place(place).BookID}
+	}
+	if err := ledger.Lock(ctx, tx, books...); err != nil {
+		return location{}, PlaceIn{}, fmt.Errorf("locking the books of %s: %w", sub.ID, err)
+	}
+	now, err := locate(ctx, tx, sub.ID)
+	if err != nil {
+		return location{}, PlaceIn{}, err
+	}
+	if now.kept {
+		if !slices.Contains(books, now.BookID) {
+			return location{}, PlaceIn{}, ErrMoved
+		}
+		return now, place, nil
+	}
+	if err := place.read(ctx, tx, sub); err != nil {
+		return location{}, PlaceIn{}, err
+	}
+	if !slices.Contains(books, Place(place).BookID) {
+		return location{}, PlaceIn{}, ErrMoved
+	}
+	return now, place, nil
 }
 
 func teamCapable(c *Catalog, sub *Subscription) bool {
@@ -84,158 +163,24 @@ func teamCapable(c *Catalog, sub *Subscription) bool {
 	return ok && plan.Teams
 }
 
-// lockPlaces locks every book that the subscription lives in or may go to, in id order,
-// and then reads where it lives: what was read before the lock may have changed.
-func lockPlaces(ctx context.Context, tx pgx.Tx, subID string, place *PlaceIn) (location, error) {
-	before, err := locate(ctx, tx, subID)
-	if err != nil {
-		return location{}, err
-	}
-	books := place.books()
-	if before.state == "placed" {
-		books = []int64{before.BookID}
-	}
-	if err := ledger.Lock(ctx, tx, books...); err != nil {
-		return location{}, fmt.Errorf("locking the books of %s: %w", subID, err)
-	}
-	now, err := locate(ctx, tx, subID)
-	if err != nil {
-		return location{}, err
-	}
-	if now.state == "placed" && !slices.Contains(books, now.BookID) {
-		return location{}, ErrMoved
-	}
-	return now, place.readTaken(ctx, tx)
-}
-
-// ErrMoved says that a subscription was moved to another book meanwhile. Trying again
-// finds it there.
-var ErrMoved = errors.New("the subscription was moved meanwhile")
-
-func locate(ctx context.Context, tx pgx.Tx, subID string) (location, error) {
-	var at location
-	err := tx.QueryRow(ctx, `
-		SELECT state, COALESCE(book_id, 0), team_id FROM subscriptions WHERE id = $1`, subID).Scan(&at.state, &at.BookID, &at.TeamID)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return location{}, fmt.Errorf("finding subscription %s: %w", subID, err)
-	}
-	return at, nil
-}
-
-// applyInvoices stores the invoices that no later fetch has stored, and reports whether
-// there was one.
-func applyInvoices(ctx context.Context, tx pgx.Tx, in ApplyIn) (bool, error) {
-	any := false
-	for _, inv := range in.Fetched.Invoices {
-		applied, err := ApplyTicket(ctx, tx, inv.ID, in.Ticket, in.At)
-		if err != nil {
-			return false, err
-		}
-		if !applied {
-			continue
-		}
-		any = true
-		facts, err := json.Marshal(inv)
-		if err != nil {
-			return false, fmt.Errorf("writing invoice %s: %w", inv.ID, err)
-		}
-		if _, err := tx.Exec(ctx, `
-			INSERT INTO invoices (id, subscription_id, customer_id, status, facts, created_at, fetched_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT (id) DO UPDATE SET subscription_id = EXCLUDED.subscription_id, customer_id = EXCLUDED.customer_id,
-				status = EXCLUDED.status, facts = EXCLUDED.facts, fetched_at = EXCLUDED.fetched_at`,
-			inv.ID, inv.SubscriptionID, inv.CustomerID, inv.Status, facts, inv.CreatedAt, in.At); err != nil {
-			return false, fmt.Errorf("storing invoice %s: %w", inv.ID, err)
-		}
-	}
-	return any, nil
-}
-
-// paidLinesMax bounds what a subscription remembers of paid lines: years of them.
-const paidLinesMax = 200
-
-// paidLines gathers the lines of the subscription's paid invoices, the newest last.
-func paidLines(ctx context.Context, tx pgx.Tx, subID string) ([]PaidLine, error) {
-	rows, err := tx.Query(ctx, `
-		SELECT facts FROM invoices WHERE subscription_id = $1 AND status = 'paid' ORDER BY created_at DESC, id DESC LIMIT 100`, subID)
-	if err != nil {
-		return nil, fmt.Errorf("reading paid invoices of %s: %w", subID, err)
-	}
-	invoices, err := pgx.CollectRows(rows, pgx.RowTo[Invoice])
-	if err != nil {
-		return nil, fmt.Errorf("reading paid invoices of %s: %w", subID, err)
-	}
-	lines := []PaidLine{}
-	for i := len(invoices) - 1; i >= 0; i-- {
-		for _, l := range invoices[i].Lines {
-			if l.PriceID != "" {
-				lines = append(lines, PaidLine{
-					InvoiceID: invoices[i].ID, PriceID: l.PriceID, LookupKey: l.LookupKey, Quantity: l.Quantity,
-					Amount: l.Amount, Proration: l.Proration, From: l.From, To: l.To,
-				})
-			}
-		}
-	}
-	return lines[max(0, len(lines)-paidLinesMax):], nil
-}
-
-// storeSubscription writes the facts, unless a later fetch brought newer ones and only
-// an invoice is new.
-func storeSubscription(ctx context.Context, tx pgx.Tx, in ApplyIn, slot Slot, state, reason string, applied bool) error {
-	sub := in.Fetched.Subscription
-	lines, err := paidLines(ctx, tx, sub.ID)
-	if err != nil {
-		return err
-	}
-	paid, err := json.Marshal(lines)
-	if err != nil {
-		return fmt.Errorf("writing what was paid: %w", err)
-	}
-	if !applied {
-		_, err := tx.Exec(ctx, `UPDATE subscriptions SET paid = $2 WHERE id = $1`, sub.ID, paid)
-		if err != nil {
-			return fmt.Errorf("storing what was paid for %s: %w", sub.ID, err)
-		}
-		return nil
-	}
-	facts, err := json.Marshal(sub)
-	if err != nil {
-		return fmt.Errorf("writing subscription %s: %w", sub.ID, err)
-	}
-	var book *int64
-	if slot.BookID != 0 {
-		book = &slot.BookID
-	}
-	_, err = tx.Exec(ctx, `
-		INSERT INTO subscriptions (id, customer_id, status, state, reason, book_id, team_id, facts, paid, created_at, fetched_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-		ON CONFLICT (id) DO UPDATE SET customer_id = EXCLUDED.customer_id, status = EXCLUDED.status, state = EXCLUDED.state,
-			reason = EXCLUDED.reason, book_id = EXCLUDED.book_id, team_id = EXCLUDED.team_id, facts = EXCLUDED.facts,
-			paid = EXCLUDED.paid, fetched_at = EXCLUDED.fetched_at`,
-		sub.ID, sub.CustomerID, sub.Status, state, reason, book, slot.TeamID, facts, paid, sub.CreatedAt, in.At)
-	if err != nil {
-		return fmt.Errorf("storing subscription %s: %w", sub.ID, err)
-	}
-	return nil
-}
-
-func settleSubscription(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn, slot Slot, before location) (Outcome, error) {
-	state, err := OpenState(ctx, tx, c, in.At, ledger.Want{Book: slot.BookID})
+func settleSubscription(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn, before, after location, at time.Time) (Outcome, error) {
+	states, err := openLocked(ctx, tx, c, at, ledger.Want{Book: after.BookID})
 	if err != nil {
 		return Outcome{}, err
 	}
-	if err := state.Settle(in.At); err != nil {
+	if err := states[0].Settle(at); err != nil {
 		return Outcome{}, err
 	}
-	if err := Save(ctx, tx, state); err != nil {
+	if err := Save(ctx, tx, states...); err != nil {
 		return Outcome{}, err
 	}
-	out := Outcome{State: EventDone, Reason: lateMoney(in.Fetched), Books: []int64{slot.BookID}}
-	if before.state != "placed" {
-		// It has a place for the first time: what waited for that can be applied.
-		out.Reopen, err = ReopenEvents(ctx, tx, EventFilter{
-			Customer: in.Fetched.Subscription.CustomerID, States: []EventState{EventUnmatched, EventUnmapped},
-		})
+	out := Outcome{State: EventDone, Reason: lateMoney(in.Fetched), Books: []int64{after.BookID}}
+	if after.state == stateUnmapped {
+		out.State, out.Reason = EventUnmapped, after.reason
+	}
+	if before.state != statePlaced && after.state == statePlaced {
+		// What waited for its place or its price can be applied.
+		out.Reopen, err = reopenAll(ctx, tx, in.Fetched.Subscription.CustomerID, EventUnmatched, EventUnmapped)
 	}
 	return out, err
 }
@@ -256,28 +201,26 @@ func lateMoney(f Fetched) string {
 }
 
 // KeepUnmatched keeps a subscription whose customer belongs to nobody yet, so that it is
-// listed for the operator (B14).
+// listed for the operator (B14). If the customer was linked meanwhile it is ErrMoved.
 func KeepUnmatched(ctx context.Context, tx pgx.Tx, in ApplyIn) (Outcome, error) {
 	sub := in.Fetched.Subscription
-	at, err := locate(ctx, tx, sub.ID)
+	// Whoever links the customer reopens what is kept, and so must see this.
+	if err := lockCustomer(ctx, tx, sub.CustomerID); err != nil {
+		return Outcome{}, err
+	}
+	if _, err := CustomerOwner(ctx, tx, sub.CustomerID); !errors.Is(err, ErrCustomerUnknown) {
+		return Outcome{}, errors.Join(err, ErrMoved)
+	}
+	at := in.Now()
+	fresh, err := applyTickets(ctx, tx, in, at)
 	if err != nil {
 		return Outcome{}, err
 	}
-	reason := fmt.Sprintf("customer %s is not linked to a user", sub.CustomerID)
-	if at.state == "" || at.state == "unmatched" {
-		fresh, err := applyInvoices(ctx, tx, in)
-		if err != nil {
+	kept := location{state: stateUnmatched, reason: fmt.Sprintf("customer %s is not linked to a user", sub.CustomerID)}
+	if len(fresh) > 0 {
+		if err := storeFacts(ctx, tx, in, kept, fresh, at); err != nil {
 			return Outcome{}, err
-		}
-		applied, err := ApplyTicket(ctx, tx, sub.ID, in.Ticket, in.At)
-		if err != nil {
-			return Outcome{}, err
-		}
-		if applied || fresh {
-			if err := storeSubscription(ctx, tx, in, Slot{}, "unmatched", reason, applied); err != nil {
-				return Outcome{}, err
-			}
 		}
 	}
-	return Outcome{State: EventUnmatched, Reason: reason}, nil
+	return Outcome{State: EventUnmatched, Reason: kept.reason, Stale: len(fresh) == 0}, nil
 }

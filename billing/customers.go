@@ -78,6 +78,9 @@ func ListCustomers(ctx context.Context, db DB, userID, after string, limit int) 
 // LinkCustomer makes a user the owner of a Stripe customer, and gives back the events
 // that waited for it (B14). Linking it again to the same user changes nothing.
 func LinkCustomer(ctx context.Context, tx pgx.Tx, customerID, userID string, book int64, by string, at time.Time) ([]EventArgs, error) {
+	if err := lockCustomer(ctx, tx, customerID); err != nil {
+		return nil, err
+	}
 	tag, err := tx.Exec(ctx, `
 		INSERT INTO customers (id, user_id, book_id, linked_by, linked_at) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (id) DO NOTHING`, customerID, userID, book, by, at)
@@ -94,7 +97,29 @@ func LinkCustomer(ctx context.Context, tx pgx.Tx, customerID, userID string, boo
 	if tag.RowsAffected() == 0 {
 		return nil, nil
 	}
-	return ReopenEvents(ctx, tx, EventFilter{Customer: customerID, States: []EventState{EventUnmatched}})
+	return reopenAll(ctx, tx, customerID, EventUnmatched)
+}
+
+// reopenAll reopens all of a customer's events that wait in one of the states.
+func reopenAll(ctx context.Context, tx pgx.Tx, customerID string, states ...EventState) ([]EventArgs, error) {
+	var all []EventArgs
+	for {
+		some, err := ReopenEvents(ctx, tx, EventFilter{Customer: customerID, States: states})
+		if err != nil || len(some) == 0 {
+			return all, err
+		}
+		all = append(all, some...)
+	}
+}
+
+// lockCustomer keeps linking a customer and keeping its events unmatched apart until the
+// transaction ends: an event that is kept just while its customer is linked would wait
+// for ever. There is no row yet that could be locked. It comes before any book's lock.
+func lockCustomer(ctx context.Context, tx pgx.Tx, customerID string) error {
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 7265))`, customerID); err != nil {
+		return fmt.Errorf("locking customer %s: %w", customerID, err)
+	}
+	return nil
 }
 
 // MarkCustomerDeleted remembers that Stripe deleted a customer. What it bought stays.

@@ -3,6 +3,7 @@ package billing
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,27 +26,70 @@ func DueBooks(ctx context.Context, db DB, at time.Time, limit int) ([]int64, err
 	return ids, nil
 }
 
-// SettleBook settles one book and writes it, unless somebody else has it locked: then
-// that one settles it too, and false is returned.
-func SettleBook(ctx context.Context, tx pgx.Tx, c *Catalog, book int64, at time.Time) (bool, error) {
-	free, err := ledger.TryLock(ctx, tx, book)
-	if err != nil || !free {
-		return false, err
+// SettleBooks settles those of the books that nobody else has locked, and gives back in
+// which of them something was due. Whoever has the others locked settles them too. One
+// book that can't be settled fails them all, so that the caller tries each by itself.
+func SettleBooks(ctx context.Context, tx pgx.Tx, c *Catalog, books []int64, now func() time.Time) ([]int64, error) {
+	var wants []ledger.Want
+	for _, book := range books {
+		free, err := ledger.TryLock(ctx, tx, book)
+		if err != nil {
+			return nil, err
+		}
+		if free {
+			wants = append(wants, ledger.Want{Book: book})
+		}
 	}
-	state, err := OpenState(ctx, tx, c, at, ledger.Want{Book: book})
+	if len(wants) == 0 {
+		return nil, nil
+	}
+	// Read after the locks: nobody has settled these books at a later instant.
+	at := now()
+	states, err := openLocked(ctx, tx, c, at, wants...)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	if err := state.Settle(at); err != nil {
-		return false, err
+	var due []int64
+	for _, s := range states {
+		if s.isDue(at) {
+			due = append(due, s.Book.ID)
+		}
+		if err := s.Settle(at); err != nil {
+			return nil, err
+		}
 	}
-	return true, Save(ctx, tx, state)
+	return due, Save(ctx, tx, states...)
+}
+
+// isDue tells whether the clock alone has something to do by an instant.
+func (s *State) isDue(at time.Time) bool {
+	if next := s.Book.NextDue(); next != nil && !next.After(at) {
+		return true
+	}
+	return slices.ContainsFunc(s.Subs, func(sub *Sub) bool { return sub.due != nil && !sub.due.After(at) })
 }
 
 // UnmappedNow gives subscriptions that were kept as unmapped and whose prices the
-// catalogue knows by now.
+// catalogue knows by now. There may be very many that it will never know, of other
+// products, so the database looks through them.
 func UnmappedNow(ctx context.Context, db DB, c *Catalog) ([]string, error) {
-	rows, err := db.Query(ctx, `SELECT facts FROM subscriptions WHERE state = 'unmapped' ORDER BY created_at, id LIMIT 1000`)
+	ids, keys := []string{}, []string{}
+	for _, plan := range c.Plans {
+		for _, price := range plan.Prices {
+			if price.ID != "" {
+				ids = append(ids, price.ID)
+			}
+			if price.LookupKey != "" {
+				keys = append(keys, price.LookupKey)
+			}
+		}
+	}
+	rows, err := db.Query(ctx, `
+		SELECT facts FROM subscriptions
+		WHERE state = 'unmapped' AND EXISTS (
+			SELECT FROM jsonb_array_elements(facts->'items') item
+			WHERE item->>'price_id' = ANY($1) OR item->>'lookup_key' = ANY($2))
+		ORDER BY created_at, id LIMIT 1000`, ids, keys)
 	if err != nil {
 		return nil, fmt.Errorf("listing unmapped subscriptions: %w", err)
 	}
@@ -53,11 +97,11 @@ func UnmappedNow(ctx context.Context, db DB, c *Catalog) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing unmapped subscriptions: %w", err)
 	}
-	var ids []string
+	var mapped []string
 	for _, sub := range subs {
 		if figure(c, sub.Items, nil).Mapped() {
-			ids = append(ids, sub.ID)
+			mapped = append(mapped, sub.ID)
 		}
 	}
-	return ids, nil
+	return mapped, nil
 }

@@ -56,22 +56,16 @@ func onlyFree(owned []Slot) *Slot {
 	return only
 }
 
-// books gives every book that placing may choose, so that all are locked before it does.
-func (in PlaceIn) books() []int64 {
-	ids := []int64{in.Personal.BookID}
-	if in.Named != nil {
-		ids = append(ids, in.Named.BookID)
+// read finds out, from what is committed, where the customer's ended subscription lives
+// and which of the teams have a subscription.
+func (in *PlaceIn) read(ctx context.Context, tx pgx.Tx, sub *Subscription) (err error) {
+	if in.Earlier, err = earlierPlace(ctx, tx, sub.CustomerID, sub.ID); err != nil {
+		return err
 	}
-	if in.Earlier != nil {
-		ids = append(ids, in.Earlier.BookID)
-	}
-	if only := onlyFree(in.Owned); only != nil {
-		ids = append(ids, only.BookID)
-	}
-	return ids
+	return in.readTaken(ctx, tx)
 }
 
-// readTaken finds out, under the locks, which of the teams have a subscription.
+// readTaken finds out which of the teams have a subscription.
 func (in *PlaceIn) readTaken(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, `
 		SELECT team_id FROM subscriptions

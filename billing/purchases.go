@@ -116,7 +116,7 @@ func DuePurchases(ctx context.Context, db DB, at time.Time, limit int) ([]Purcha
 
 // ApplyCheckout books what Stripe says of a checkout session of ours. Once it is paid
 // the credits are posted, once, whichever event or fetch tells of it first (P1, P4).
-func ApplyCheckout(ctx context.Context, tx pgx.Tx, c *Catalog, session CheckoutSession, ticket int64, at time.Time) (Outcome, error) {
+func ApplyCheckout(ctx context.Context, tx pgx.Tx, c *Catalog, session CheckoutSession, ticket int64, now func() time.Time) (Outcome, error) {
 	id := session.Metadata[MetadataPurchase]
 	if id == "" {
 		return Outcome{State: EventIgnored, Reason: "not a purchase of ours"}, nil
@@ -128,10 +128,10 @@ func ApplyCheckout(ctx context.Context, tx pgx.Tx, c *Catalog, session CheckoutS
 	if err != nil {
 		return Outcome{}, err
 	}
-	state, err := OpenState(ctx, tx, c, at, ledger.Want{Book: p.BookID, Keys: []string{topUpKey(id)}})
-	if err != nil {
-		return Outcome{}, err
+	if err := ledger.Lock(ctx, tx, p.BookID); err != nil {
+		return Outcome{}, fmt.Errorf("locking the book of purchase %s: %w", id, err)
 	}
+	at := now()
 	if applied, err := ApplyTicket(ctx, tx, session.ID, ticket, at); err != nil || !applied {
 		return Outcome{State: EventDone, Reason: "overtaken by a later fetch", Stale: true}, err
 	}
@@ -141,7 +141,11 @@ func ApplyCheckout(ctx context.Context, tx pgx.Tx, c *Catalog, session CheckoutS
 	if p.State == PurchasePaid {
 		return Outcome{State: EventDone}, nil
 	}
-	return followCheckout(ctx, tx, state, p, session, at)
+	states, err := openLocked(ctx, tx, c, at, ledger.Want{Book: p.BookID, Keys: []string{topUpKey(id)}})
+	if err != nil {
+		return Outcome{}, err
+	}
+	return followCheckout(ctx, tx, states[0], p, session, at)
 }
 
 func followCheckout(ctx context.Context, tx pgx.Tx, state *State, p Purchase, session CheckoutSession, at time.Time) (Outcome, error) {
@@ -196,7 +200,8 @@ func postTopUp(state *State, p Purchase, paid, at time.Time) error {
 	}
 	account, _ := state.Book.Account(ledger.Main)
 	_, err := state.Book.Grant(ledger.Request{Key: topUpKey(p.ID), Actor: p.CreatedBy, At: at, Memo: "pack " + p.Pack}, account, ledger.LotIn{
-		Source: ledger.Purchase, Origin: topUpKey(p.ID), EffectiveAt: paid, ExpiresAt: end, Payer: p.CustomerID,
+		// Stripe's clock may be ahead of ours: what was paid can be spent at once.
+		Source: ledger.Purchase, Origin: topUpKey(p.ID), EffectiveAt: earlier(paid, at), ExpiresAt: end, Payer: p.CustomerID,
 	}, p.Credits)
 	if err != nil {
 		return fmt.Errorf("posting purchase %s: %w", p.ID, err)
@@ -221,6 +226,14 @@ func PurchaseLost(ctx context.Context, tx pgx.Tx, id, reason string) error {
 	_, err := tx.Exec(ctx, `UPDATE purchases SET state = 'failed', reason = $2, due_at = NULL WHERE id = $1 AND state <> 'paid'`, id, reason)
 	if err != nil {
 		return fmt.Errorf("ending purchase %s: %w", id, err)
+	}
+	return nil
+}
+
+// PutOffPurchase has Stripe asked about a purchase again later.
+func PutOffPurchase(ctx context.Context, db DB, id string, until time.Time) error {
+	if _, err := db.Exec(ctx, `UPDATE purchases SET due_at = $2 WHERE id = $1 AND due_at < $2`, id, until); err != nil {
+		return fmt.Errorf("putting purchase %s off: %w", id, err)
 	}
 	return nil
 }

@@ -14,8 +14,8 @@ import (
 // booker fetches an object from Stripe and books what it says.
 type booker struct{ *Worker }
 
-// moves is how often a subscription may move from book to book while its book is being
-// locked before the job is left to be tried later.
+// moves is how often what was found out about a subscription may change while its book
+// is being locked before the job is left to be tried later.
 const moves = 3
 
 // fetchAndApply takes a ticket, fetches with no transaction open, and books in one
@@ -28,7 +28,7 @@ func (b *booker) fetchAndApply(ctx context.Context, target billing.Target, settl
 	apply, err := b.fetch(ctx, target, ticket)
 	if errors.Is(err, billing.ErrStripeGone) {
 		gone := billing.Outcome{State: billing.EventIgnored, Reason: "Stripe has no such object (any more)"}
-		return gone, pgx.BeginFunc(ctx, b.db, func(tx pgx.Tx) error { return settle(tx, gone) })
+		return gone, b.inTx(ctx, func(tx pgx.Tx) error { return settle(tx, gone) })
 	}
 	if err != nil {
 		return billing.Outcome{}, fmt.Errorf("fetching %s: %w", target.ID, err)
@@ -36,7 +36,7 @@ func (b *booker) fetchAndApply(ctx context.Context, target billing.Target, settl
 	b.cfg.Between("fetched")
 	var out billing.Outcome
 	for range moves {
-		err = pgx.BeginFunc(ctx, b.db, func(tx pgx.Tx) error {
+		err = b.inTx(ctx, func(tx pgx.Tx) error {
 			if out, err = apply(tx); err != nil {
 				return err
 			}
@@ -59,7 +59,6 @@ func (b *booker) fetchAndApply(ctx context.Context, target billing.Target, settl
 
 // fetch asks Stripe and gives back what is to be booked in a transaction.
 func (b *booker) fetch(ctx context.Context, target billing.Target, ticket int64) (func(pgx.Tx) (billing.Outcome, error), error) {
-	at := b.cfg.Now
 	switch target.Kind {
 	case billing.TargetSubscription, billing.TargetInvoice:
 		fetch := b.cfg.Stripe.FetchSubscription
@@ -71,7 +70,7 @@ func (b *booker) fetch(ctx context.Context, target billing.Target, ticket int64)
 			return nil, err
 		}
 		return func(tx pgx.Tx) (billing.Outcome, error) {
-			return b.applySubscription(ctx, tx, billing.ApplyIn{Fetched: fetched, Ticket: ticket, At: at()})
+			return b.applySubscription(ctx, tx, billing.ApplyIn{Fetched: fetched, Ticket: ticket, Now: b.cfg.Now})
 		}, nil
 	case billing.TargetCheckout:
 		session, err := b.cfg.Stripe.FetchCheckoutSession(ctx, target.ID)
@@ -79,41 +78,56 @@ func (b *booker) fetch(ctx context.Context, target billing.Target, ticket int64)
 			return nil, err
 		}
 		return func(tx pgx.Tx) (billing.Outcome, error) {
-			return billing.ApplyCheckout(ctx, tx, b.cfg.Catalog, session, ticket, at())
+			return billing.ApplyCheckout(ctx, tx, b.cfg.Catalog, session, ticket, b.cfg.Now)
 		}, nil
 	case billing.TargetCustomer:
 		customer, err := b.cfg.Stripe.FetchCustomer(ctx, target.ID)
 		if err != nil {
 			return nil, err
 		}
-		return func(tx pgx.Tx) (billing.Outcome, error) { return b.applyCustomer(ctx, tx, customer) }, nil
+		return func(tx pgx.Tx) (billing.Outcome, error) { return b.applyCustomer(ctx, tx, customer, ticket) }, nil
 	}
 	return nil, fmt.Errorf("no way to fetch %q", target.Kind)
 }
 
-// applySubscription finds out whose subscription it is and books it.
+// applySubscription finds out whose subscription it is and where it may go, unless it has
+// its place, and books it.
 func (b *booker) applySubscription(ctx context.Context, tx pgx.Tx, in billing.ApplyIn) (billing.Outcome, error) {
-	sub := in.Fetched.Subscription
-	if sub == nil {
+	if in.Fetched.Subscription == nil {
 		return billing.Outcome{State: billing.EventIgnored, Reason: "not an invoice of a subscription"}, nil
 	}
-	owner, linked, err := b.owner(ctx, tx, in)
-	if errors.Is(err, billing.ErrCustomerUnknown) {
-		return billing.KeepUnmatched(ctx, tx, in)
-	}
+	placed, err := billing.HasPlace(ctx, tx, in.Fetched.Subscription.ID)
 	if err != nil {
 		return billing.Outcome{}, err
 	}
-	in.Owner = owner
-	if in.Named, err = b.namedTeam(ctx, tx, in); err != nil {
-		return billing.Outcome{}, err
-	}
-	if in.Owned, err = teams.SlotsOf(ctx, tx, owner.UserID); err != nil {
-		return billing.Outcome{}, err
+	var linked []billing.EventArgs
+	if !placed {
+		linked, err = b.findPlaces(ctx, tx, &in)
+		if errors.Is(err, billing.ErrCustomerUnknown) {
+			return billing.KeepUnmatched(ctx, tx, in)
+		}
+		if err != nil {
+			return billing.Outcome{}, err
+		}
 	}
 	out, err := billing.Apply(ctx, tx, b.cfg.Catalog, in)
 	out.Reopen = append(out.Reopen, linked...)
 	return out, err
+}
+
+// findPlaces finds the subscription's owner and the teams that it may go to. It gives
+// back the events that waited for the owner.
+func (b *booker) findPlaces(ctx context.Context, tx pgx.Tx, in *billing.ApplyIn) ([]billing.EventArgs, error) {
+	owner, linked, err := b.owner(ctx, tx, *in)
+	if err != nil {
+		return nil, err
+	}
+	in.Owner = owner
+	if in.Named, err = b.namedTeam(ctx, tx, *in); err != nil {
+		return nil, err
+	}
+	in.Owned, err = teams.SlotsOf(ctx, tx, owner.UserID)
+	return linked, err
 }
 
 // owner finds the user who owns the customer, or links the one that the metadata of the
@@ -160,7 +174,7 @@ func (b *booker) namedTeam(ctx context.Context, tx pgx.Tx, in billing.ApplyIn) (
 	if name == "" || in.Fetched.Subscription.Status.Ended() {
 		return nil, nil
 	}
-	team, err := teams.EnsureTeam(ctx, tx, name, in.Owner.UserID, in.At)
+	team, err := teams.EnsureTeam(ctx, tx, name, in.Owner.UserID, in.Now())
 	var bad *teams.FieldError
 	if errors.As(err, &bad) {
 		b.cfg.Logger.WarnContext(ctx, "the metadata names a team that can't be", "subscription", in.Fetched.Subscription.ID, "rule", bad.Error())
@@ -176,7 +190,12 @@ func (b *booker) namedTeam(ctx context.Context, tx pgx.Tx, in billing.ApplyIn) (
 	return &billing.Slot{TeamID: team.ID, BookID: team.BookID}, nil
 }
 
-func (b *booker) applyCustomer(ctx context.Context, tx pgx.Tx, customer billing.Customer) (billing.Outcome, error) {
+// applyCustomer links a customer to the user whom its metadata names, and remembers that
+// it was deleted.
+func (b *booker) applyCustomer(ctx context.Context, tx pgx.Tx, customer billing.Customer, ticket int64) (billing.Outcome, error) {
+	if applied, err := billing.ApplyTicket(ctx, tx, customer.ID, ticket, b.cfg.Now()); err != nil || !applied {
+		return billing.Outcome{State: billing.EventDone, Reason: "overtaken by a later fetch", Stale: true}, err
+	}
 	if customer.Deleted {
 		return billing.Outcome{State: billing.EventDone}, billing.MarkCustomerDeleted(ctx, tx, customer.ID, b.cfg.Now())
 	}
@@ -184,8 +203,17 @@ func (b *booker) applyCustomer(ctx context.Context, tx pgx.Tx, customer billing.
 	if named == "" {
 		return billing.Outcome{State: billing.EventIgnored, Reason: "the customer names no user"}, nil
 	}
+	owner, err := billing.CustomerOwner(ctx, tx, customer.ID)
+	switch {
+	case err == nil && owner.UserID == named:
+		return billing.Outcome{State: billing.EventDone}, nil
+	case err == nil:
+		return billing.Outcome{State: billing.EventIgnored, Reason: fmt.Sprintf("the customer names user %q, and belongs to user %q", named, owner.UserID)}, nil
+	case !errors.Is(err, billing.ErrCustomerUnknown):
+		return billing.Outcome{}, err
+	}
 	reopened, err := b.link(ctx, tx, customer.ID, named)
-	if errors.Is(err, billing.ErrCustomerTaken) || errors.Is(err, billing.ErrCustomerUnknown) {
+	if errors.Is(err, billing.ErrCustomerUnknown) {
 		return billing.Outcome{State: billing.EventIgnored, Reason: err.Error()}, nil
 	}
 	return billing.Outcome{State: billing.EventDone, Reopen: reopened}, err

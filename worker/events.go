@@ -56,7 +56,7 @@ func (e *eventWorker) setAside(ctx context.Context, job *river.Job[billing.Event
 		return cause
 	}
 	ctx = context.WithoutCancel(ctx)
-	err := pgx.BeginFunc(ctx, e.w.db, func(tx pgx.Tx) error {
+	err := e.w.inTx(ctx, func(tx pgx.Tx) error {
 		return billing.SettleEvent(ctx, tx, event.ID, event.CreatedAt, billing.EventFailed, cause.Error(), e.w.cfg.Now())
 	})
 	return errors.Join(cause, err)
@@ -86,17 +86,23 @@ func (w *Worker) workEvent(ctx context.Context, event billing.Event, complete fu
 	target := billing.TargetOf(event)
 	if target.Kind == billing.TargetNone {
 		out := billing.Outcome{State: billing.EventIgnored, Reason: target.Reason}
-		return out, pgx.BeginFunc(ctx, w.db, func(tx pgx.Tx) error { return settle(tx, out) })
+		return out, w.inTx(ctx, func(tx pgx.Tx) error { return settle(tx, out) })
 	}
 	// A burst of events for one object needs few fetches: what was fetched and applied
 	// after this event had come tells of it already.
-	applied, err := billing.AppliedTicket(ctx, w.db, target.ID)
+	leave, err := w.turns.take(ctx, target.ID)
+	if err != nil {
+		return billing.Outcome{}, fmt.Errorf("waiting for another fetch of %s: %w", target.ID, err)
+	}
+	defer leave()
+	applied, err := billing.AppliedSince(ctx, w.db, target.ID, event.Ticket)
 	if err != nil {
 		return billing.Outcome{}, err
 	}
-	if applied > event.Ticket {
+	if applied {
+		leave()
 		out := billing.Outcome{State: billing.EventDone, Reason: "a later fetch was applied already"}
-		return out, pgx.BeginFunc(ctx, w.db, func(tx pgx.Tx) error { return settle(tx, out) })
+		return out, w.inTx(ctx, func(tx pgx.Tx) error { return settle(tx, out) })
 	}
 	return w.book.fetchAndApply(ctx, target, settle)
 }

@@ -1,7 +1,9 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -39,7 +41,7 @@ func ParseSchedule(spec string) (schedule cron.Schedule, err error) {
 		}
 	}()
 	zoned := spec
-	if len(spec) < 3 || spec[:3] != "TZ=" && (len(spec) < 8 || spec[:8] != "CRON_TZ=") {
+	if !strings.HasPrefix(spec, "TZ=") && !strings.HasPrefix(spec, "CRON_TZ=") {
 		zoned = "CRON_TZ=UTC " + spec
 	}
 	schedule, err = cron.ParseStandard(zoned)
@@ -64,7 +66,7 @@ func (w *Worker) addSweeps(workers *river.Workers) ([]*river.PeriodicJob, error)
 		}
 		schedule, err := ParseSchedule(spec)
 		if err != nil {
-			failed = fmt.Errorf("%s: %w", name, err)
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", name, err))
 			return
 		}
 		jobs = append(jobs, river.NewPeriodicJob(schedule, func() (river.JobArgs, *river.InsertOpts) { return args, sweepOpts() },
@@ -91,9 +93,11 @@ func (w *Worker) addSweeps(workers *river.Workers) ([]*river.PeriodicJob, error)
 func sweepOpts() *river.InsertOpts {
 	return &river.InsertOpts{
 		Queue: queueSweeps, MaxAttempts: 1,
-		UniqueOpts: river.UniqueOpts{ByState: []rivertype.JobState{
-			rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning,
-			rivertype.JobStateRetryable, rivertype.JobStateScheduled,
-		}},
+		UniqueOpts: river.UniqueOpts{ByState: unended},
 	}
+}
+
+// unended are the states of jobs that wait or run.
+var unended = []rivertype.JobState{
+	rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning, rivertype.JobStateRetryable, rivertype.JobStateScheduled,
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -41,145 +42,84 @@ func (s *sweepWorker[T]) Work(ctx context.Context, _ *river.Job[T]) error {
 	return nil
 }
 
-// dueChunk is how many books are looked up at a time.
-const dueChunk = 500
+// dueMax is how many books are looked up at a time, and settleTogether how many are
+// settled in one transaction: few enough that nobody waits long for their locks.
+const (
+	dueMax         = 500
+	settleTogether = 25
+)
 
 // SettleDue settles every book in which something is due and reports how many it
 // settled. A book that somebody else has locked is left to them; one that fails is
 // reported and doesn't hold the others up.
 func (w *Worker) SettleDue(ctx context.Context) (int, error) {
-	done, at := 0, w.cfg.Now()
+	done, limit := 0, dueMax
 	var failed error
 	seen := map[int64]bool{}
-	for {
-		books, err := w.dueBooks(ctx, at)
+	for ctx.Err() == nil {
+		books, more, err := w.dueBooks(ctx, limit, seen)
 		if err != nil {
-			return done, err
+			return done, errors.Join(failed, err)
 		}
-		fresh := 0
-		for _, book := range books {
-			if seen[book] {
-				continue
-			}
+		if len(books) == 0 && !more {
+			return done, failed
+		}
+		if len(books) == 0 {
+			limit *= 2 // all that were looked up are locked or failing: look behind them
+			continue
+		}
+		for some := range slices.Chunk(books, settleTogether) {
+			settled, err := w.settleBooks(ctx, some)
+			done += settled
+			failed = errors.Join(failed, err)
+		}
+	}
+	return done, errors.Join(failed, ctx.Err())
+}
+
+// dueBooks gives the most overdue books that were not seen yet, and tells whether there
+// may be more than it looked up.
+func (w *Worker) dueBooks(ctx context.Context, limit int, seen map[int64]bool) (fresh []int64, more bool, err error) {
+	at := w.cfg.Now()
+	turning, err := billing.DueBooks(ctx, w.db, at, limit)
+	if err != nil {
+		return nil, false, err
+	}
+	ending, err := ledger.DueBooks(ctx, w.db, at, limit)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, book := range append(turning, ending...) {
+		if !seen[book] {
 			seen[book] = true
-			fresh++
-			settled, err := w.settleBook(ctx, book, at)
-			if err != nil {
-				failed = errors.Join(failed, fmt.Errorf("book %d: %w", book, err))
-			}
-			if settled {
-				done++
-			}
-		}
-		if fresh == 0 || ctx.Err() != nil {
-			return done, errors.Join(failed, ctx.Err())
+			fresh = append(fresh, book)
 		}
 	}
+	return fresh, len(turning) == limit || len(ending) == limit, nil
 }
 
-func (w *Worker) dueBooks(ctx context.Context, at time.Time) ([]int64, error) {
-	turning, err := billing.DueBooks(ctx, w.db, at, dueChunk)
-	if err != nil {
-		return nil, err
-	}
-	ending, err := ledger.DueBooks(ctx, w.db, at, dueChunk)
-	return append(turning, ending...), err
-}
-
-func (w *Worker) settleBook(ctx context.Context, book int64, at time.Time) (settled bool, err error) {
-	err = pgx.BeginFunc(ctx, w.db, func(tx pgx.Tx) error {
-		settled, err = billing.SettleBook(ctx, tx, w.cfg.Catalog, book, at)
+// settleBooks settles some books together, or each by itself if that fails.
+func (w *Worker) settleBooks(ctx context.Context, books []int64) (done int, err error) {
+	err = w.inTx(ctx, func(tx pgx.Tx) error {
+		due, err := billing.SettleBooks(ctx, tx, w.cfg.Catalog, books, w.cfg.Now)
+		done = len(due)
 		return err
 	})
-	return settled, err
-}
-
-// How the sweep over Stripe's event list goes back: a little before the last event it
-// saw, since Stripe may list an event later than its second; at the first start a day.
-const (
-	sweepOverlap = 10 * time.Minute
-	firstSweep   = 24 * time.Hour
-	sweepCursor  = "stripe"
-)
-
-// SweepEvents reads Stripe's event list since the last one seen, as pointers, and stages
-// what never reached us (E3). It reports how many were missing.
-func (w *Worker) SweepEvents(ctx context.Context) (int, error) {
-	now := w.cfg.Now()
-	since := now.Add(-firstSweep)
-	cursor, found, err := billing.EventCursor(ctx, w.db, sweepCursor)
-	if err != nil {
-		return 0, err
+	switch {
+	case err == nil:
+		return done, nil
+	case len(books) == 1:
+		return 0, fmt.Errorf("book %d: %w", books[0], err)
 	}
-	if found {
-		since = cursor.CreatedAt.Add(-sweepOverlap)
-	}
-	missing := 0
-	err = w.cfg.Stripe.EventsSince(ctx, since, func(body []byte) error {
-		event, err := billing.ParseEvent(body)
-		if err != nil {
-			w.cfg.Logger.WarnContext(ctx, "an event in Stripe's list can't be read", slog.Any("error", err))
-			return nil
+	done, err = 0, nil
+	for _, book := range books {
+		if ctx.Err() != nil {
+			break
 		}
-		event.Origin, event.ReceivedAt = billing.FromSweep, now
-		recorded, err := w.recordEvent(ctx, event)
-		if recorded {
-			missing++
-		}
-		cursor = billing.SweepCursor{EventID: event.ID, CreatedAt: event.CreatedAt, SweptAt: now}
-		return err
-	})
-	if err != nil {
-		return missing, fmt.Errorf("reading Stripe's event list: %w", err)
+		one, failed := w.settleBooks(ctx, []int64{book})
+		done, err = done+one, errors.Join(err, failed)
 	}
-	if cursor.EventID == "" {
-		return missing, nil
-	}
-	return missing, billing.SaveEventCursor(ctx, w.db, sweepCursor, cursor)
-}
-
-func (w *Worker) recordEvent(ctx context.Context, event billing.Event) (recorded bool, err error) {
-	err = pgx.BeginFunc(ctx, w.db, func(tx pgx.Tx) error {
-		if recorded, err = billing.RecordEvent(ctx, tx, event); err != nil || !recorded {
-			return err
-		}
-		return w.stage(ctx, tx, []billing.EventArgs{event.Args()})
-	})
-	return recorded, err
-}
-
-// SweepPurchases asks Stripe about purchases that no event told of.
-func (w *Worker) SweepPurchases(ctx context.Context) (int, error) {
-	due, err := billing.DuePurchases(ctx, w.db, w.cfg.Now(), 200)
-	if err != nil {
-		return 0, err
-	}
-	var failed error
-	for _, p := range due {
-		if err := w.askAbout(ctx, p); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("purchase %s: %w", p.ID, err))
-		}
-	}
-	return len(due), failed
-}
-
-// askAbout settles one purchase by what Stripe says. One without a session was written
-// just before we stopped: nobody got a page to pay on. Should Stripe have made the
-// session after all, the event of its payment still settles the purchase by its id.
-func (w *Worker) askAbout(ctx context.Context, p billing.Purchase) error {
-	if p.SessionID == nil {
-		return pgx.BeginFunc(ctx, w.db, func(tx pgx.Tx) error {
-			return billing.PurchaseLost(ctx, tx, p.ID, "Stripe was never heard to open it, so nobody got a page to pay on")
-		})
-	}
-	_, err := w.book.fetchAndApply(ctx, billing.Target{Kind: billing.TargetCheckout, ID: *p.SessionID},
-		func(tx pgx.Tx, out billing.Outcome) error {
-			if out.State == billing.EventIgnored {
-				return billing.PurchaseLost(ctx, tx, p.ID, out.Reason)
-			}
-			return w.stage(ctx, tx, out.Reopen)
-		})
-	return err
+	return done, err
 }
 
 // SweepUnmapped has subscriptions fetched again whose price the catalogue knows by now.
@@ -191,8 +131,9 @@ func (w *Worker) SweepUnmapped(ctx context.Context) (int, error) {
 	many := make([]river.InsertManyParams, len(ids))
 	for i, id := range ids {
 		many[i] = river.InsertManyParams{
-			Args:       billing.RefreshArgs{SubscriptionID: id},
-			InsertOpts: &river.InsertOpts{Queue: queueEvents, MaxAttempts: eventAttempts},
+			Args: billing.RefreshArgs{SubscriptionID: id},
+			// One at a time for each: what is dropped meanwhile, the next tick asks for again.
+			InsertOpts: &river.InsertOpts{Queue: queueEvents, MaxAttempts: eventAttempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unended}},
 		}
 	}
 	if _, err := w.client.InsertManyFast(ctx, many); err != nil {

@@ -64,6 +64,7 @@ type Worker struct {
 	db     database
 	client *river.Client[pgx.Tx]
 	book   *booker
+	turns  turns
 }
 
 // New builds a worker that has not started yet. A schedule that can't be parsed is an
@@ -97,6 +98,11 @@ func New(cfg Config) (*Worker, error) {
 		return nil, fmt.Errorf("preparing the job queue: %w", err)
 	}
 	return w, nil
+}
+
+// inTx runs one transaction.
+func (w *Worker) inTx(ctx context.Context, do func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, w.db, do)
 }
 
 // stage stages jobs for events in a transaction.

@@ -1,0 +1,250 @@
+package billing
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"purser/ledger"
+)
+
+// OpenState locks a book and loads it with its subscriptions, as they stand. Nothing is
+// settled yet. The want may ask for more of the ledger: keys, holds, origins.
+func OpenState(ctx context.Context, tx pgx.Tx, c *Catalog, at time.Time, want ledger.Want) (*State, error) {
+	states, err := OpenStates(ctx, tx, c, at, want)
+	if err != nil {
+		return nil, err
+	}
+	return states[0], nil
+}
+
+// OpenStates is OpenState for several books, locked in id order.
+func OpenStates(ctx context.Context, tx pgx.Tx, c *Catalog, at time.Time, wants ...ledger.Want) ([]*State, error) {
+	if err := ledger.Lock(ctx, tx, booksOf(wants)...); err != nil {
+		return nil, err
+	}
+	return openLocked(ctx, tx, c, at, wants...)
+}
+
+// openLocked is OpenStates for books that the transaction has locked already.
+func openLocked(ctx context.Context, tx pgx.Tx, c *Catalog, at time.Time, wants ...ledger.Want) ([]*State, error) {
+	subs, err := loadSubs(ctx, tx, booksOf(wants), true)
+	if err != nil {
+		return nil, err
+	}
+	return statesOf(ctx, tx, c, subs, wants, func(w []ledger.Want) ([]*ledger.Book, error) { return ledger.Open(ctx, tx, at, w...) })
+}
+
+// ViewState loads a book without locking it, to settle it in memory and look at it. The
+// transaction should be REPEATABLE READ.
+func ViewState(ctx context.Context, tx pgx.Tx, c *Catalog, at time.Time, book int64) (*State, error) {
+	subs, err := loadSubs(ctx, tx, []int64{book}, false)
+	if err != nil {
+		return nil, err
+	}
+	states, err := statesOf(ctx, tx, c, subs, []ledger.Want{{Book: book}}, func(w []ledger.Want) ([]*ledger.Book, error) {
+		return ledger.View(ctx, tx, at, w...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return states[0], nil
+}
+
+func booksOf(wants []ledger.Want) []int64 {
+	ids := make([]int64, len(wants))
+	for i, w := range wants {
+		ids[i] = w.Book
+	}
+	return ids
+}
+
+func statesOf(ctx context.Context, tx pgx.Tx, c *Catalog, subs map[int64][]*Sub, wants []ledger.Want, open func([]ledger.Want) ([]*ledger.Book, error)) ([]*State, error) {
+	wants = slices.Clone(wants)
+	for i := range wants {
+		for _, sub := range subs[wants[i].Book] {
+			for _, p := range sub.Periods {
+				if p.TurnedAt == nil && p.LotOrigin != "" {
+					wants[i].Origins = append(wants[i].Origins, p.LotOrigin)
+				}
+			}
+		}
+	}
+	books, err := open(wants)
+	if err != nil {
+		return nil, err
+	}
+	states := make([]*State, len(books))
+	for i, b := range books {
+		states[i] = &State{Book: b, Catalog: c, Subs: subs[b.ID]}
+	}
+	return states, loadOlderPeriods(ctx, tx, states)
+}
+
+// subsLoader collects what the batch brings in of some books' subscriptions.
+type subsLoader struct {
+	books  []int64
+	byBook map[int64][]*Sub
+	byID   map[string]*Sub
+}
+
+// loadSubs loads the subscriptions of books with the periods that still matter and with
+// what their customers owe, in one round trip.
+func loadSubs(ctx context.Context, tx pgx.Tx, books []int64, lock bool) (map[int64][]*Sub, error) {
+	l := &subsLoader{books: books, byBook: map[int64][]*Sub{}, byID: map[string]*Sub{}}
+	var batch pgx.Batch
+	l.queueSubs(&batch)
+	l.queuePeriods(&batch)
+	l.queueOwed(&batch, lock)
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return nil, fmt.Errorf("reading subscriptions: %w", err)
+	}
+	return l.byBook, nil
+}
+
+func (l *subsLoader) queueSubs(batch *pgx.Batch) {
+	batch.Queue(`
+		SELECT book_id, state, reason, team_id, facts, paid, owed, due_at
+		FROM subscriptions WHERE book_id = ANY($1) ORDER BY created_at, id`, l.books,
+	).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			var book int64
+			var sub Sub
+			var facts, paid []byte
+			if err := rows.Scan(&book, &sub.State, &sub.Reason, &sub.TeamID, &facts, &paid, &sub.Owed, &sub.due); err != nil {
+				return err
+			}
+			if err := json.Unmarshal(facts, &sub.Facts); err != nil {
+				return fmt.Errorf("what Stripe said: %w", err)
+			}
+			if err := json.Unmarshal(paid, &sub.Paid); err != nil {
+				return fmt.Errorf("what was paid: %w", err)
+			}
+			l.byBook[book] = append(l.byBook[book], &sub)
+			l.byID[sub.Facts.ID] = &sub
+		}
+		return rows.Err()
+	})
+}
+
+const periodColumns = `
+	p.subscription_id, p.number, p.start_at, p.end_at, p.full_end_at, p.trial, p.figures, p.seats, p.target,
+	p.target_max, p.owed, p.granted, p.taken_back, p.grants, p.take_backs, p.lot_origin, p.granted_at, p.cut_at,
+	p.turned_at, p.turn_rule, p.turn_seats, p.rolled`
+
+// queuePeriods loads the periods that have not turned and the last few.
+func (l *subsLoader) queuePeriods(batch *pgx.Batch) {
+	batch.Queue(`
+		SELECT `+periodColumns+`
+		FROM subscriptions s
+		CROSS JOIN LATERAL (
+			SELECT LEAST(
+				(SELECT max(number) - 3 FROM periods WHERE subscription_id = s.id),
+				(SELECT min(number) FROM periods WHERE subscription_id = s.id AND turned_at IS NULL)) AS number) oldest
+		JOIN periods p ON p.subscription_id = s.id AND p.number >= oldest.number
+		WHERE s.book_id = ANY($1)
+		ORDER BY p.subscription_id, p.number`, l.books,
+	).Query(func(rows pgx.Rows) error { return scanPeriods(rows, l.byID) })
+}
+
+func scanPeriods(rows pgx.Rows, subs map[string]*Sub) error {
+	for rows.Next() {
+		var id string
+		var p Period
+		var figures, rule []byte
+		if err := rows.Scan(&id, &p.Number, &p.Start, &p.End, &p.FullEnd, &p.Trial, &figures, &p.Seats, &p.Target,
+			&p.TargetMax, &p.Owed, &p.Granted, &p.TakenBack, &p.Grants, &p.TakeBacks, &p.LotOrigin, &p.GrantedAt, &p.CutAt,
+			&p.TurnedAt, &rule, &p.TurnSeats, &p.Rolled); err != nil {
+			return err
+		}
+		p.Figures = &Figures{}
+		if err := json.Unmarshal(figures, p.Figures); err != nil {
+			return fmt.Errorf("a period's figures: %w", err)
+		}
+		if rule != nil {
+			p.TurnRule = &Rollover{}
+			if err := json.Unmarshal(rule, p.TurnRule); err != nil {
+				return fmt.Errorf("a turn's rule: %w", err)
+			}
+		}
+		subs[id].Periods = append(subs[id].Periods, &p)
+	}
+	return rows.Err()
+}
+
+// queueOwed brings in what customers owe from a cancelled subscription. Where there is
+// something, its row is locked, since another book's grant may be setting it off; that
+// there is nothing needs no lock, and so books of one customer don't wait for each other.
+func (l *subsLoader) queueOwed(batch *pgx.Batch, lock bool) {
+	sql := `
+		SELECT id, owed FROM customers
+		WHERE id IN (SELECT customer_id FROM subscriptions WHERE book_id = ANY($1)) AND owed > 0 ORDER BY id`
+	if lock {
+		sql += ` FOR UPDATE`
+	}
+	batch.Queue(sql, l.books).Query(func(rows pgx.Rows) error {
+		owed := map[string]*customerOwed{}
+		for rows.Next() {
+			var id string
+			var credits int64
+			if err := rows.Scan(&id, &credits); err != nil {
+				return err
+			}
+			owed[id] = &customerOwed{loaded: credits, now: credits}
+		}
+		for _, sub := range l.byID {
+			if owed[sub.Facts.CustomerID] == nil {
+				owed[sub.Facts.CustomerID] = &customerOwed{}
+			}
+			sub.customerOwed = owed[sub.Facts.CustomerID]
+		}
+		return rows.Err()
+	})
+}
+
+// customerOwed is what one customer owes, shared by the customer's subscriptions.
+type customerOwed struct{ loaded, now int64 }
+
+// loadOlderPeriods loads what queuePeriods left out when a lot of an old period still
+// has something left, held or frozen: what comes back to it joins every turn since.
+func loadOlderPeriods(ctx context.Context, tx pgx.Tx, states []*State) error {
+	subs, from := map[string]*Sub{}, map[string]int64{}
+	for _, s := range states {
+		for _, portion := range s.Book.Portions() {
+			sub := s.Sub(portion.Lot.Series)
+			if sub == nil || len(sub.Periods) == 0 || portion.Lot.Step >= sub.Periods[0].Number {
+				continue
+			}
+			id := sub.Facts.ID
+			if n, ok := from[id]; !ok || portion.Lot.Step < n {
+				from[id] = portion.Lot.Step
+			}
+			subs[id] = sub
+		}
+	}
+	if len(subs) == 0 {
+		return nil
+	}
+	ids, oldest := make([]string, 0, len(subs)), make([]int64, 0, len(subs))
+	for id, sub := range subs {
+		sub.Periods = nil
+		ids, oldest = append(ids, id), append(oldest, from[id])
+	}
+	rows, err := tx.Query(ctx, `
+		SELECT `+periodColumns+`
+		FROM unnest($1::text[], $2::bigint[]) AS s (id, oldest)
+		JOIN periods p ON p.subscription_id = s.id AND p.number >= s.oldest
+		ORDER BY p.subscription_id, p.number`, ids, oldest)
+	if err != nil {
+		return fmt.Errorf("reading older periods: %w", err)
+	}
+	defer rows.Close()
+	if err := scanPeriods(rows, subs); err != nil {
+		return fmt.Errorf("reading older periods: %w", err)
+	}
+	return nil
+}

@@ -37,7 +37,7 @@ func TestStart(t *testing.T) {
 	})
 	t.Run("KeepsDataAcrossARestart", func(t *testing.T) {
 		t.Parallel()
-		dir := pgtest.Dir(t)
+		dir := created(t)
 		first := start(t, config(dir))
 		if err := first.EnsureDatabase(t.Context(), "purser"); err != nil {
 			t.Fatal(err)
@@ -53,7 +53,7 @@ func TestStart(t *testing.T) {
 	})
 	t.Run("TakesSettingsAndConnections", func(t *testing.T) {
 		t.Parallel()
-		wanted := config(pgtest.Dir(t))
+		wanted := config(created(t))
 		wanted.MaxConnections = 17
 		wanted.Settings["work_mem"] = "7MB"
 		server := start(t, wanted)
@@ -66,7 +66,7 @@ func TestStart(t *testing.T) {
 	})
 	t.Run("SaysWhatTheServerSaidWhenItWontStart", func(t *testing.T) {
 		t.Parallel()
-		wrong := config(pgtest.Dir(t))
+		wrong := config(created(t))
 		wrong.Settings["no_such_setting"] = "1"
 		_, err := localpg.Start(t.Context(), wrong)
 		if err == nil || !strings.Contains(err.Error(), `unrecognized configuration parameter "no_such_setting"`) {
@@ -114,7 +114,7 @@ func TestStart(t *testing.T) {
 	}
 	t.Run("WorksWithADatabaseOfAWildName", func(t *testing.T) {
 		t.Parallel()
-		server := start(t, config(pgtest.Dir(t)))
+		server := start(t, config(created(t)))
 		if err := server.EnsureDatabase(t.Context(), `Wild "name"`); err != nil {
 			t.Fatal(err)
 		}
@@ -128,10 +128,7 @@ func TestStartRefuses(t *testing.T) {
 	t.Parallel()
 	t.Run("DataOfAnotherMajorVersionAndLeavesItUntouched", func(t *testing.T) {
 		t.Parallel()
-		dir := pgtest.Dir(t)
-		if err := start(t, config(dir)).Stop(); err != nil {
-			t.Fatal(err)
-		}
+		dir := created(t)
 		version := filepath.Join(dir, "data", "PG_VERSION")
 		if err := os.WriteFile(version, []byte("9\n"), 0o600); err != nil {
 			t.Fatal(err)
@@ -158,10 +155,7 @@ func TestStartRefuses(t *testing.T) {
 	})
 	t.Run("ADirectoryThatIsItselfADataDirectory", func(t *testing.T) {
 		t.Parallel()
-		dir := pgtest.Dir(t)
-		if err := start(t, config(dir)).Stop(); err != nil {
-			t.Fatal(err)
-		}
+		dir := created(t)
 		_, err := localpg.Start(t.Context(), config(filepath.Join(dir, "data")))
 		if err == nil || !strings.Contains(err.Error(), "is itself a PostgreSQL data directory") {
 			t.Errorf("got %v", err)
@@ -183,7 +177,7 @@ func TestStartRefuses(t *testing.T) {
 	})
 	t.Run("ASocketFolderThatOthersMayEnter", func(t *testing.T) {
 		t.Parallel()
-		dir := pgtest.Dir(t)
+		dir := created(t)
 		run := filepath.Join(dir, "run")
 		if err := os.Mkdir(run, 0o755); err != nil {
 			t.Fatal(err)
@@ -203,7 +197,7 @@ func TestStartRefuses(t *testing.T) {
 
 func TestStop(t *testing.T) {
 	t.Parallel()
-	server := start(t, config(pgtest.Dir(t)))
+	server := start(t, config(created(t)))
 	url := server.URL("postgres")
 	if err := server.Stop(); err != nil {
 		t.Fatal(err)
@@ -220,7 +214,7 @@ func TestEnsureDatabase(t *testing.T) {
 	t.Parallel()
 	t.Run("MayBeAskedByManyAtOnce", func(t *testing.T) {
 		t.Parallel()
-		server := start(t, config(pgtest.Dir(t)))
+		server := start(t, config(created(t)))
 		failures := make([]error, 8)
 		var group sync.WaitGroup
 		for i := range failures {
@@ -237,7 +231,7 @@ func TestServerThatIsKilled(t *testing.T) {
 	t.Parallel()
 	t.Run("IsStartedAgainAtTheSameURL", func(t *testing.T) {
 		t.Parallel()
-		dir := pgtest.Dir(t)
+		dir := created(t)
 		wanted := config(dir)
 		wanted.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
 		server := start(t, wanted)

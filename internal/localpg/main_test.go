@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"purser/internal/localpg"
+	"purser/internal/pgtest"
 )
 
 // patience bounds every wait; on a loaded machine a start takes some seconds.
@@ -32,7 +34,12 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := os.RemoveAll(original.dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
 }
 
 // help starts a server, says so, and stops it when its input ends.
@@ -51,6 +58,37 @@ func help(dir string) error {
 // config skips the disk's flushes: these tests kill processes, not machines.
 func config(dir string) localpg.Config {
 	return localpg.Config{Dir: dir, Settings: map[string]string{"fsync": "off"}}
+}
+
+// original is one directory whose database exists, for the tests to copy.
+var original struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// created is a folder where the database exists already. Creating it is most of
+// what a first start takes, so only the tests that are about it do so.
+func created(t *testing.T) string {
+	t.Helper()
+	original.once.Do(func() {
+		if original.dir, original.err = os.MkdirTemp("", "localpg-"); original.err != nil {
+			return
+		}
+		var server *localpg.Server
+		if server, original.err = localpg.Start(context.Background(), config(original.dir)); original.err == nil {
+			original.err = server.Stop()
+		}
+	})
+	if original.err != nil {
+		t.Fatal(original.err)
+	}
+	dir := pgtest.Dir(t)
+	from := filepath.Join(original.dir, "data")
+	if output, err := exec.CommandContext(t.Context(), "cp", "-a", from, dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	return dir
 }
 
 func start(t *testing.T, config localpg.Config) *localpg.Server {

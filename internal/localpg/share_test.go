@@ -22,7 +22,7 @@ func TestKilledOwner(t *testing.T) {
 	t.Parallel()
 	t.Run("LeavesNoServerBehind", func(t *testing.T) {
 		t.Parallel()
-		dir := pgtest.Dir(t)
+		dir := created(t)
 		owner, err := helper(t, os.Args[0], dir, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -36,7 +36,7 @@ func TestKilledOwner(t *testing.T) {
 	})
 	t.Run("IsFollowedByTheNextStartAtOnce", func(t *testing.T) {
 		t.Parallel()
-		dir := pgtest.Dir(t)
+		dir := created(t)
 		owner, err := helper(t, os.Args[0], dir, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -57,7 +57,7 @@ func TestSecondProcess(t *testing.T) {
 	t.Parallel()
 	t.Run("SharesTheRunningServerAndLeavesItRunning", func(t *testing.T) {
 		t.Parallel()
-		dir := pgtest.Dir(t)
+		dir := created(t)
 		owner := start(t, config(dir))
 		execute(t, owner.URL("postgres"), `CREATE TABLE seen AS SELECT 'by both' AS note`)
 		second, err := helper(t, os.Args[0], dir, nil)
@@ -93,7 +93,7 @@ func TestSecondProcess(t *testing.T) {
 
 // takesOver holds that a pool of the second process goes on after the owner's end.
 func takesOver(t *testing.T, end func(*testing.T, *process)) {
-	dir := pgtest.Dir(t)
+	dir := created(t)
 	owner, err := helper(t, os.Args[0], dir, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -150,14 +150,14 @@ func TestManyProcessesOnAnEmptyDirectory(t *testing.T) {
 func TestUser(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		server := start(t, config(pgtest.Dir(t)))
+		server := start(t, config(created(t)))
 		execute(t, server.URL("postgres"), `SELECT 1`)
 		return
 	}
 	nobody := &syscall.Credential{Uid: 65534, Gid: 65534}
 	t.Run("RootsServerRunsAsSomebodyElseInFoldersOfItsOwn", func(t *testing.T) {
 		t.Parallel()
-		dir := pgtest.Dir(t)
+		dir := created(t)
 		server := start(t, config(dir))
 		parsed, err := pgx.ParseConfig(server.URL("postgres"))
 		if err != nil {

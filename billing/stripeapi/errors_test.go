@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"purser/billing"
 	"purser/billing/stripeapi"
@@ -45,7 +46,8 @@ func TestErrors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fake := newStripe(t)
-			fake.says(get, c.status, c.body, "Location", "https://elsewhere.example.com/")
+			fake.says(get, c.status, c.body, "Location", "/elsewhere")
+			fake.says("GET /elsewhere", http.StatusOK, subscription(""))
 			_, err := fake.client(t).FetchSubscription(t.Context(), "sub_1")
 			if err == nil {
 				t.Fatal("no error")
@@ -83,6 +85,27 @@ func TestErrors(t *testing.T) {
 		if text := fmt.Sprintf("%v %+v %#v", err, err, refused); strings.Contains(text, "secret") {
 			t.Errorf("%s holds the payment's secret", text)
 		}
+	})
+
+	t.Run("ALongMessageIsCutBetweenCharacters", func(t *testing.T) {
+		t.Parallel()
+		fake := newStripe(t)
+		fake.says(get, 400, `{"error": {"type": "invalid_request_error", "message": "x`+strings.Repeat("€", 10_000)+`"}}`)
+		_, err := fake.client(t).FetchSubscription(t.Context(), "sub_1")
+		if err == nil || len(err.Error()) > 700 || !utf8.ValidString(err.Error()) || !strings.HasSuffix(err.Error(), "€…") {
+			t.Errorf("got %v", err)
+		}
+	})
+
+	t.Run("AnAnswerWithoutEndIsLeft", func(t *testing.T) {
+		t.Parallel()
+		fake := newStripe(t)
+		fake.says(get, http.StatusOK, subscription("")+strings.Repeat(" ", 32<<20))
+		_, err := fake.client(t).FetchSubscription(t.Context(), "sub_1")
+		if err == nil || errors.Is(err, billing.ErrStripeUnavailable) {
+			t.Errorf("got %v", err)
+		}
+		same(t, "calls", len(fake.calls()), 1)
 	})
 
 	t.Run("NobodyThere", func(t *testing.T) {

@@ -63,6 +63,29 @@ func TestPace(t *testing.T) {
 		same(t, "pauses", fake.clock.sleeps(), []time.Duration{time.Second, time.Second})
 	})
 
+	t.Run("WhoGivesUpGivesItsPlaceBack", func(t *testing.T) {
+		t.Parallel()
+		fake := newStripe(t)
+		fake.says(get, http.StatusOK, customer)
+		giveUp := errors.New("enough")
+		var patience error
+		client := fake.client(t, func(c *stripeapi.Config) {
+			c.RequestsPerSecond = 1
+			c.Sleep = func(ctx context.Context, d time.Duration) error {
+				if patience != nil {
+					return patience
+				}
+				return fake.clock.Sleep(ctx, d)
+			}
+		})
+		for _, patience = range []error{nil, giveUp, giveUp, nil} {
+			if _, err := client.FetchCustomer(t.Context(), "cus_1"); !errors.Is(err, patience) {
+				t.Errorf("got %v, want %v", err, patience)
+			}
+		}
+		same(t, "pauses", fake.clock.sleeps(), []time.Duration{time.Second})
+	})
+
 	t.Run("AQueueThatIsTooLongIsLeft", func(t *testing.T) {
 		t.Parallel()
 		fake := newStripe(t)
@@ -158,6 +181,29 @@ func TestTooManyRequests(t *testing.T) {
 		asked := fake.asked()
 		same(t, "calls", fake.calls(), []string{get, other, get})
 		same(t, "who queued", asked[2].at, day1.Add(20*time.Second))
+	})
+
+	t.Run("AShorterPauseDoesntEndALongerOne", func(t *testing.T) {
+		t.Parallel()
+		fake := newStripe(t)
+		client := fake.client(t, func(c *stripeapi.Config) { c.MaxRetries = -1 })
+		fake.says(get, 429, fault("rate_limit"), "Retry-After", "20")
+		fake.says(other, 429, "", "Retry-After", "1")
+		fake.on(other, func(request) (int, string) {
+			// Meanwhile somebody else is told to wait for longer.
+			if _, err := client.FetchCustomer(context.Background(), "cus_1"); !errors.Is(err, billing.ErrStripeUnavailable) {
+				t.Errorf("got %v", err)
+			}
+			return 429, fault("rate_limit")
+		})
+		if _, err := client.CreatePortalSession(t.Context(), "cus_1", "https://app.example.com", stripeapi.PortalFlow{}); !errors.Is(err, billing.ErrStripeUnavailable) {
+			t.Errorf("got %v", err)
+		}
+		fake.says(get, http.StatusOK, customer)
+		if _, err := client.FetchCustomer(t.Context(), "cus_1"); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "the next call", fake.clock.sleeps(), []time.Duration{20 * time.Second})
 	})
 
 	t.Run("ALockedObjectHoldsNobodyElseUp", func(t *testing.T) {

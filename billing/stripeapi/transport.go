@@ -101,13 +101,11 @@ func (t *transport) try(req *http.Request) outcome {
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, answerMax+1))
-	switch {
-	case err != nil:
+	if err != nil {
 		return outcome{err: err}
-	case len(body) > answerMax:
+	}
+	if len(body) > answerMax {
 		return outcome{err: errTooLarge}
-	case response.StatusCode < 400 && !json.Valid(body):
-		return outcome{err: errUnreadable}
 	}
 	return settle(response, body)
 }
@@ -141,7 +139,7 @@ func (o outcome) rateLimited() bool {
 // mayRepeat tells whether another attempt is safe and of use.
 func (o outcome) mayRepeat(method string) bool {
 	if o.err != nil {
-		return !errors.Is(o.err, errTooLarge) && !errors.Is(o.err, errUnreadable)
+		return !errors.Is(o.err, errTooLarge)
 	}
 	status := o.response.StatusCode
 	if status < 400 {

@@ -53,7 +53,7 @@ func TestErrors(t *testing.T) {
 				t.Fatal("no error")
 			}
 			for _, sentinel := range []error{billing.ErrStripeGone, billing.ErrStripeUnavailable} {
-				if errors.Is(err, sentinel) != (sentinel == c.want) {
+				if want := c.want != nil && errors.Is(c.want, sentinel); errors.Is(err, sentinel) != want {
 					t.Errorf("%v: is %v: %t", err, sentinel, errors.Is(err, sentinel))
 				}
 			}

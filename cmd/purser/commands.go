@@ -152,7 +152,7 @@ func (l *commandLine) run(ctx context.Context, p *program, args []string) error 
 // alone takes an error out of a join of one, which is how kong gives a command's error.
 func alone(err error) error {
 	for {
-		joined, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // the very error, not one within
+		joined, ok := err.(interface{ Unwrap() []error })
 		if !ok || len(joined.Unwrap()) != 1 {
 			return err
 		}

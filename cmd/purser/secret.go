@@ -22,7 +22,9 @@ func (s secret) String() string {
 func (s secret) GoString() string { return s.String() }
 
 // MarshalText keeps it out of JSON.
-func (s secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+func (s secret) MarshalText() ([]byte, error) { //nolint:unparam // encoding.TextMarshaler
+	return []byte(s.String()), nil
+}
 
 // LogValue keeps it out of logs.
 func (s secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -125,7 +125,7 @@ func (c *cli) ended(s *serving) result {
 
 func get(t *testing.T, url string) (int, string) {
 	t.Helper()
-	res, err := http.Get(url) //nolint:gosec,noctx // a test's own server
+	res, err := http.Get(url) //nolint:gosec // a test's own server
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -329,7 +329,7 @@ func TestSignals(t *testing.T) {
 		t.Parallel()
 		cmd, url, log := newCLI(t).process()
 		// A delivery that never ends keeps a stopping process waiting.
-		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://")) //nolint:noctx // a test's own server
+		conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 		if err != nil {
 			t.Fatal(err)
 		}

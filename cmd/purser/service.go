@@ -73,7 +73,7 @@ func startService(ctx context.Context, cfg serviceConfig) (*service, error) {
 		}
 		s.worker = w
 	}
-	listen, err := net.Listen("tcp", cfg.Listen)
+	listen, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", cfg.Listen, err)
 	}

@@ -214,6 +214,8 @@ func (s *Server) SetCard(id, behaves string) error {
 	if !ok {
 		return noSuch(404, "PaymentMethod", id, "payment_method")
 	}
+	// It stays the card that it is: only what the bank says changes.
+	does.brand, does.last4 = m.does.brand, m.does.last4
 	m.does = does
 	return nil
 }

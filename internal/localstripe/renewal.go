@@ -7,11 +7,17 @@ const draftLife = 3600
 func (s *Server) turn(sub *subscription) {
 	now := sub.clock().now
 	switch {
-	case sub.status == "incomplete" || sub.status == "paused":
+	case sub.status == "incomplete" && sub.cancelAt != 0 && sub.cancelAt <= now:
+		s.cancelNow(sub, cancellation{reason: "cancellation_requested"})
+		s.void(sub.latest)
+		return
+	case sub.status == "incomplete":
 		return
 	case sub.cancelAt != 0 && sub.cancelAt <= now:
 		s.lastInvoice(sub)
 		s.cancelNow(sub, cancellation{reason: "cancellation_requested", comment: sub.cancellation.comment, feedback: sub.cancellation.feedback})
+		return
+	case sub.status == "paused":
 		return
 	case sub.status == "trialing" && s.subscriptionMethod(sub) == nil && sub.collection == "charge_automatically":
 		if s.endTrialWithoutMethod(sub) {

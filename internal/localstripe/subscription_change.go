@@ -24,6 +24,11 @@ func (p *params) changeSpec() changeSpec {
 	return spec
 }
 
+// bills says whether the change touches more than plain fields.
+func (spec changeSpec) bills() bool {
+	return len(spec.items) > 0 || spec.anchorNow || spec.trialNow || spec.trialEnd != 0 || spec.cancelAt != nil || spec.cancelAtEnd != nil
+}
+
 // changePlan is a change worked out and not yet made.
 type changePlan struct {
 	next       subscription
@@ -244,13 +249,8 @@ func (plan *changePlan) setCancellation(sub *subscription) error {
 		if sub.cancelAtPeriodEnd {
 			set(0, false)
 		}
-	case spec.cancelAt != nil && *spec.cancelAt == 0:
-		set(0, false)
-		if next.trialEnd <= now {
-			_, next.periodEnd = next.periodEndAfter(next.periodStart)
-		}
 	case spec.cancelAt != nil:
-		if *spec.cancelAt <= now {
+		if *spec.cancelAt != 0 && *spec.cancelAt <= now {
 			return invalid("cancel_at", "Invalid timestamp: must be an integer Unix timestamp in the future.")
 		}
 		set(*spec.cancelAt, false)
@@ -259,18 +259,29 @@ func (plan *changePlan) setCancellation(sub *subscription) error {
 	return nil
 }
 
+// cut ends the period at cancel_at, or where it ends by nature, and bills the difference.
 func (plan *changePlan) cut(sub *subscription) {
 	next := &plan.next
-	if next.cancelAt >= next.periodEnd {
+	was := next.periodEnd
+	if next.status == "trialing" {
+		next.periodEnd = next.trialEnd
+		if next.cancelAt != 0 {
+			next.periodEnd = min(next.trialEnd, next.cancelAt)
+		}
 		return
 	}
-	if plan.spec.proration != "none" && next.status != "trialing" {
-		for _, it := range next.items {
-			if i := next.proration(it, next.cancelAt, next.periodEnd, -1); i != nil {
-				i.sub = sub
-				plan.prorations = append(plan.prorations, i)
-			}
+	_, next.periodEnd = next.periodEndAfter(next.periodStart)
+	if plan.spec.proration == "none" {
+		return
+	}
+	from, to, sign := next.periodEnd, was, int64(-1)
+	if from > to {
+		from, to, sign = to, from, 1
+	}
+	for _, it := range next.items {
+		if i := next.proration(it, from, to, sign); i != nil {
+			i.sub = sub
+			plan.prorations = append(plan.prorations, i)
 		}
 	}
-	next.periodEnd = next.cancelAt
 }

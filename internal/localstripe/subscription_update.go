@@ -115,6 +115,9 @@ func (c *call) pauseCollection() (*pauseCollection, bool) {
 
 // changeSubscription plans the change, asks for the money first where the caller wants that, and makes it.
 func (s *Server) changeSubscription(sub *subscription, spec changeSpec) error {
+	if sub.status == "incomplete" && spec.bills() {
+		return invalid("", "This subscription cannot be changed while its status is `incomplete`: only metadata and payment methods can be updated.")
+	}
 	plan, err := s.planChange(sub, spec)
 	if err != nil {
 		return err

@@ -182,6 +182,14 @@ func (s *Server) schedulePeriod(sub *subscription) {
 			s.turn(sub)
 		}
 	})
+	if over := sub.cancelAt; over > end {
+		// A paused subscription has no periods, yet it ends.
+		sub.clock().at(over, func() {
+			if sub.cancelAt == over && sub.status == "paused" {
+				s.turn(sub)
+			}
+		})
+	}
 	if warn := end - upcomingBefore; warn > sub.clock().now {
 		sub.clock().at(warn, func() { s.tellUpcoming(sub, end) })
 	}

@@ -189,7 +189,7 @@ func (l *commandLine) hide(err error) error {
 	clean := text
 	_ = kong.Visit(l.parser.Model.Node, func(node kong.Visitable, next kong.Next) error {
 		if flag, ok := node.(*kong.Flag); ok {
-			for _, s := range secretsIn(flag.Target.Interface()) {
+			for _, s := range secretsIn(flag.Target.Interface(), l.env(l.envs[flag.Value])) {
 				clean = blot(clean, s)
 			}
 		}

@@ -158,8 +158,15 @@ func TestSecretsStayHidden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := line.parser.Parse([]string{"serve"}); err != nil {
+		// Before anything was read, its variables are known, as its flags are afterwards.
+		if early := line.hide(fmt.Errorf("%s %s", testKey, testSecret)); early.Error() != "[hidden] [hidden]" {
+			t.Errorf("shows %q", early)
+		}
+		if _, err := line.parser.Parse([]string{"serve", "--stripe-key", "sk_test_ofTheFlag"}); err != nil {
 			t.Fatal(err)
+		}
+		if late := line.hide(errors.New("sk_test_ofTheFlag")); late.Error() != "[hidden]" {
+			t.Errorf("shows %q", late)
 		}
 		quoted := fmt.Errorf("a library says: %s, %s and %s: %w", testKey, testSecret, testPassword, errFound)
 		clean := line.hide(quoted)

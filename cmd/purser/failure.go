@@ -105,9 +105,10 @@ func oneLine(text string) string {
 	return strings.Join(parts, "; ")
 }
 
-// secretsIn gives what must not be seen of a setting. Of an address that is its password
-// too: libraries quote addresses in parts.
-func secretsIn(setting any) []string {
+// secretsIn gives what must not be seen of a setting and of its variable, which may not
+// have been read yet. Of an address that is its password too: libraries quote addresses
+// in parts.
+func secretsIn(setting any, variable string) []string {
 	var all []string
 	add := func(s secret) {
 		all = append(all, s.reveal())
@@ -120,9 +121,13 @@ func secretsIn(setting any) []string {
 	switch s := setting.(type) {
 	case secret:
 		add(s)
+		add(secret(variable))
 	case []secret:
 		for _, one := range s {
 			add(one)
+		}
+		for one := range strings.SplitSeq(variable, ",") {
+			add(secret(strings.TrimSpace(one)))
 		}
 	}
 	return all

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"regexp"
@@ -23,6 +24,7 @@ import (
 	"purser/billing"
 	"purser/internal/localstripe"
 	"purser/internal/pgtest"
+	"purser/teams"
 )
 
 // patience is how long these tests wait for what should happen at once.
@@ -32,6 +34,7 @@ const patience = 30 * time.Second
 type serving struct {
 	url  string
 	stop context.CancelFunc
+	log  *writer
 	done chan result
 }
 
@@ -91,8 +94,8 @@ func (w *writer) String() string {
 func (c *cli) serve(args ...string) *serving {
 	c.t.Helper()
 	ctx, stop := context.WithCancel(c.t.Context())
-	s := &serving{stop: stop, done: make(chan result, 1)}
-	out, log := &writer{lines: make(chan string, 1)}, &writer{}
+	out, log := &writer{lines: make(chan string, 1)}, &writer{lines: make(chan string, 1000)}
+	s := &serving{stop: stop, log: log, done: make(chan result, 1)}
 	args = append([]string{"serve", "--listen", "127.0.0.1:0", "--stripe-url", quietStripe(c.t).URL()}, args...)
 	go func() {
 		code := Main{Now: time.Now}.Run(ctx, args, out, log, func(name string) string { return c.env[name] })
@@ -187,7 +190,7 @@ func TestServe(t *testing.T) {
 	t.Run("ReceivesWorksAndStopsWhenToldTo", func(t *testing.T) {
 		t.Parallel()
 		c := newCLI(t)
-		s := c.serve()
+		s := c.serve("--log-level", "debug")
 		if code, body := get(t, s.url+"/readyz"); code != http.StatusOK || body != "ready\n" {
 			t.Errorf("readyz: %d %q", code, body)
 		}
@@ -249,6 +252,56 @@ func TestServe(t *testing.T) {
 		worker.stop()
 		if r := c.ended(worker); r.code != exitDone {
 			t.Errorf("worker: exit %d: %s", r.code, r.err)
+		}
+	})
+	t.Run("E2_WhatRunsIsFinishedBeforeItEnds", func(t *testing.T) {
+		t.Parallel()
+		c := newCLI(t)
+		asked, answer := make(chan struct{}), make(chan struct{})
+		slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/v1/subscriptions/") {
+				close(asked)
+				<-answer
+			}
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, `{"error":{"type":"invalid_request_error","code":"resource_missing","message":"No such object"}}`)
+		}))
+		t.Cleanup(slow.Close)
+		s := c.serve("--stripe-url", slow.URL)
+		event := strings.NewReplacer("plan.created", "customer.subscription.updated", `"plan_1"`, `"sub_1"`, `"object":"plan"`, `"object":"subscription"`).Replace(anEvent("evt_1"))
+		if code := deliver(t, s.url, event, testSecret); code != http.StatusOK {
+			t.Fatalf("delivering: %d", code)
+		}
+		select {
+		case <-asked:
+		case <-time.After(patience):
+			t.Fatal("Stripe isn't asked")
+		}
+		s.stop()
+		s.log.await(t, `"msg":"stopping`)
+		close(answer)
+		if r := c.ended(s); r.code != exitDone {
+			t.Errorf("exit %d: %s", r.code, r.err)
+		}
+		if state := c.stateOf("evt_1"); state != billing.EventIgnored {
+			t.Errorf("the event is %s", state)
+		}
+	})
+	t.Run("WithoutADatabaseOfYoursItStartsOne", func(t *testing.T) {
+		t.Parallel()
+		c := newCLI(t).with("PURSER_DATABASE_URL", "").with("PURSER_DATA_DIR", pgtest.Dir(t))
+		s := c.serve()
+		// Whoever comes now shares it.
+		c.ok("user", "set", "olga")
+		s.stop()
+		r := c.ended(s)
+		if r.code != exitDone {
+			t.Errorf("exit %d: %s", r.code, r.err)
+		}
+		shows(t, r.out, `, private PostgreSQL at \S+, `)
+		// And later finds what was kept.
+		if list := decoded[page[teams.User]](c, "user", "list"); len(list.Items) != 1 || list.Items[0].ID != "olga" {
+			t.Errorf("kept are %+v", list.Items)
 		}
 	})
 	t.Run("TwoSecretsWhileOneIsReplaced", func(t *testing.T) {

@@ -130,6 +130,13 @@ func TestAPI(t *testing.T) {
 		}
 	})
 
+	t.Run("WhatCouldNotBeVerifiedIsTold", func(t *testing.T) {
+		w := open(t)
+		_, body := w.ask("GET", "/_local/unverified", "", nil)
+		facts, _ := body["facts"].([]any)
+		same(t, "facts", len(facts), len(Unverified))
+	})
+
 	t.Run("ListsGoBothWaysNewestFirst", func(t *testing.T) {
 		w := open(t)
 		var ids []string

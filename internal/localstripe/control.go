@@ -14,6 +14,7 @@ import (
 // the payment page.
 func (s *Server) control(mux *http.ServeMux) {
 	routes := map[string]func(r *http.Request) (any, error){
+		"GET /_local/unverified":            listUnverified,
 		"GET /_local/clock":                 s.showClock,
 		"POST /_local/clock":                s.moveClock,
 		"POST /_local/checkout/{id}/pay":    s.controlPay,

@@ -209,6 +209,10 @@ func TestEvents(t *testing.T) {
 	for list.Next() {
 		got = append(got, string(list.Event().Type))
 	}
+	all := w.Events()
+	same(t, "first", all[0].Type, "customer.created")
+	same(t, "when", all[0].Created, newYear)
+	same(t, "about", all[0].Object[:4], "cus_")
 	sameStrings(t, "by a beginning", got, []string{"customer.updated", "customer.created"})
 }
 

@@ -18,14 +18,11 @@ type apiError struct {
 func (e *apiError) Error() string { return e.message }
 
 // render needs the server because an embedded PaymentIntent is a whole object.
-func (e *apiError) render(s *Server, requestLog string) obj {
+func (e *apiError) render(s *Server) obj {
 	o := obj{"type": e.kind, "message": e.message}
 	if e.code != "" {
 		o["code"] = e.code
 		o["doc_url"] = "https://stripe.com/docs/error-codes/" + e.code
-	}
-	if requestLog != "" {
-		o["request_log_url"] = requestLog
 	}
 	for name, value := range map[string]string{"param": e.param, "decline_code": e.declineCode, "charge": e.charge} {
 		if value != "" {

@@ -1,5 +1,7 @@
 package localstripe
 
+import "time"
+
 // event is a snapshot of an object at one change.
 type event struct {
 	id, kind string
@@ -94,4 +96,23 @@ func getEvent(c *call) (any, error) {
 		return nil, noSuch(404, "event", c.id(), "id")
 	}
 	return e.render(c.Server), c.finish()
+}
+
+// Event is what happened, in short.
+type Event struct {
+	ID, Type string
+	Object   string // the id of what it is about; empty for invoice.upcoming
+	Created  time.Time
+}
+
+// Events are all events since the start, oldest first.
+func (s *Server) Events() []Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	events := make([]Event, 0, len(s.events.order))
+	for _, e := range s.events.order {
+		id, _ := e.object["id"].(string)
+		events = append(events, Event{ID: e.id, Type: e.kind, Object: id, Created: time.Unix(e.created, 0).UTC()})
+	}
+	return events
 }

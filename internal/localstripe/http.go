@@ -34,15 +34,15 @@ func (s *Server) api(run handler) http.HandlerFunc {
 		w.Header().Set("Request-Id", requestID)
 		w.Header().Set("Stripe-Version", APIVersion)
 		if err := authenticate(r); err != nil {
-			s.answerError(w, requestID, err)
+			s.answerError(w, err)
 			return
 		}
 		in, err := readParams(w, r)
 		if err != nil {
-			s.answerError(w, requestID, err)
+			s.answerError(w, err)
 			return
 		}
-		s.disturbed(w, r, requestID, func(w http.ResponseWriter) {
+		s.disturbed(w, r, func(w http.ResponseWriter) {
 			s.carryOut(w, &call{Server: s, params: in, request: r}, requestID, run)
 		})
 	}
@@ -57,7 +57,7 @@ func (s *Server) carryOut(w http.ResponseWriter, c *call, requestID string, run 
 		w.Header().Set("Idempotency-Key", key)
 		before, err := s.replayed(c, key)
 		if err != nil {
-			s.answerErrorLocked(w, requestID, err)
+			s.answerErrorLocked(w, err)
 			return
 		}
 		if before != nil {
@@ -68,7 +68,7 @@ func (s *Server) carryOut(w http.ResponseWriter, c *call, requestID string, run 
 		}
 	}
 	s.cause = cause{request: requestID, key: key}
-	status, body := s.run(c, requestID, run)
+	status, body := s.run(c, run)
 	s.cause = cause{}
 	if key != "" && c.request.Method == http.MethodPost && worthKeeping(status) {
 		s.keep(c, key, replay{request: requestID, status: status, body: body})
@@ -76,7 +76,7 @@ func (s *Server) carryOut(w http.ResponseWriter, c *call, requestID string, run 
 	writeJSON(w, status, body)
 }
 
-func (s *Server) run(c *call, requestID string, run handler) (int, []byte) {
+func (s *Server) run(c *call, run handler) (int, []byte) {
 	answer, err := run(c)
 	if err == nil {
 		err = c.finish()
@@ -85,28 +85,28 @@ func (s *Server) run(c *call, requestID string, run handler) (int, []byte) {
 		err = s.expand(o, c.strings("expand"))
 	}
 	if err != nil {
-		return s.errorBody(requestID, err)
+		return s.errorBody(err)
 	}
 	return http.StatusOK, encode(answer)
 }
 
-func (s *Server) errorBody(requestID string, err error) (int, []byte) {
+func (s *Server) errorBody(err error) (int, []byte) {
 	var known *apiError
 	if !errors.As(err, &known) {
 		s.log.Error("local Stripe failed", "error", err)
 		known = &apiError{status: 500, kind: "api_error", message: err.Error()}
 	}
-	return known.status, encode(known.render(s, s.url+"/_local/requests/"+requestID))
+	return known.status, encode(known.render(s))
 }
 
-func (s *Server) answerError(w http.ResponseWriter, requestID string, err error) {
+func (s *Server) answerError(w http.ResponseWriter, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.answerErrorLocked(w, requestID, err)
+	s.answerErrorLocked(w, err)
 }
 
-func (s *Server) answerErrorLocked(w http.ResponseWriter, requestID string, err error) {
-	status, body := s.errorBody(requestID, err)
+func (s *Server) answerErrorLocked(w http.ResponseWriter, err error) {
+	status, body := s.errorBody(err)
 	writeJSON(w, status, body)
 }
 

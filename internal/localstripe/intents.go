@@ -67,7 +67,7 @@ func (pi *paymentIntent) lastError(s *Server) any {
 	if pi.failure == nil {
 		return nil
 	}
-	o := pi.failure.render(s, "")["error"].(obj)
+	o := pi.failure.render(s)["error"].(obj)
 	delete(o, "payment_intent")
 	return o
 }

@@ -23,7 +23,7 @@ func (si *setupIntent) render(s *Server) obj {
 		"single_use_mandate": nil, "status": si.status, "usage": si.usage,
 	}
 	if si.failure != nil {
-		failure := si.failure.render(s, "")["error"].(obj)
+		failure := si.failure.render(s)["error"].(obj)
 		o["last_setup_error"] = failure
 	}
 	if si.status == "requires_action" {

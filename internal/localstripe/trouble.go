@@ -49,9 +49,9 @@ func (s *Server) nextTrouble(r *http.Request) (Trouble, bool) {
 }
 
 // disturbed carries a call out, with the trouble that is meant for it.
-func (s *Server) disturbed(w http.ResponseWriter, r *http.Request, requestID string, carryOut func(http.ResponseWriter)) {
+func (s *Server) disturbed(w http.ResponseWriter, r *http.Request, carryOut func(http.ResponseWriter)) {
 	if key := r.Header.Get("Idempotency-Key"); s.isFlying(key) {
-		s.answerError(w, requestID, Trouble{Status: http.StatusConflict}.answer())
+		s.answerError(w, Trouble{Status: http.StatusConflict}.answer())
 		return
 	}
 	t, ok := s.nextTrouble(r)
@@ -82,7 +82,7 @@ func (s *Server) disturbed(w http.ResponseWriter, r *http.Request, requestID str
 	for name, values := range t.Header {
 		w.Header()[name] = values
 	}
-	s.answerError(w, requestID, t.answer())
+	s.answerError(w, t.answer())
 }
 
 func (s *Server) isFlying(key string) bool {

@@ -1,5 +1,7 @@
 package localstripe
 
+import "net/http"
+
 // Fact is something that is modelled here by general knowledge, because neither Stripe's documentation nor
 // recorded traffic was at hand to check it. A test against a real sandbox should settle these first.
 type Fact struct{ Topic, Modelled string }
@@ -18,6 +20,15 @@ var Unverified = []Fact{
 	{"paused", "customer.subscription.updated comes before customer.subscription.paused, and likewise for resumed"},
 	{"send_invoice", "the first invoice is a draft for an hour too; past_due begins at the due date"},
 	{"billing portal", "an increase of seats is invoiced at once, a decrease leaves its credit pending"},
+	{"cards that decline", "those of Stripe's table cannot be attached to a customer; pm_card_chargeCustomerFail can"},
 	{"failed refunds", "the charge's amount_refunded falls again; charge.refund.updated tells of it"},
 	{"hard declines", "retries are counted on schedule with invoice.updated only"},
+}
+
+func listUnverified(*http.Request) (any, error) {
+	list := []any{}
+	for _, f := range Unverified {
+		list = append(list, obj{"topic": f.Topic, "modelled": f.Modelled})
+	}
+	return obj{"facts": list}, nil
 }

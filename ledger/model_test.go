@@ -107,12 +107,12 @@ func (m *modelBook) cell(l *modelLot, account int32) *cell {
 func drawOrder(l *modelLot) string {
 	ends, paid := "never", 0
 	if l.ends != nil {
-		ends = l.ends.Format("0" + time.RFC3339Nano)
+		ends = fmt.Sprintf("%012d", l.ends.Unix())
 	}
 	if l.source == Purchase {
 		paid = 1
 	}
-	return fmt.Sprintf("%s|%d|%s|%06d", ends, paid, l.starts.Format(time.RFC3339Nano), l.number)
+	return fmt.Sprintf("%s|%d|%012d|%06d", ends, paid, l.starts.Unix(), l.number)
 }
 
 // in gives what lies in an account, in draw order.

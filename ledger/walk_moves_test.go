@@ -91,6 +91,9 @@ func (w *walk) drain(t *rapid.T) {
 	book := anyBook.Draw(t, "book")
 	l := w.lot(t, book)
 	credits, expire := amounts.Draw(t, "credits"), rapid.Bool().Draw(t, "expire")
+	if expire {
+		credits = CreditsMax
+	}
 	m := w.models[book]
 	w.try(step{
 		name: "drain", book: book,
@@ -177,14 +180,14 @@ func (w *walk) undoClawback(t *rapid.T) {
 		t.Skip("no clawbacks")
 	}
 	c := rapid.SampledFrom(w.clawbacks).Draw(t, "clawback")
-	credits := rapid.Int64Range(1, c.m.left+1).Draw(t, "credits")
+	credits := part(t, c.m.left)
 	m := w.models[c.book]
 	var wants [2]Want
 	wants[c.book].Undo = []int64{c.sequence}
 	w.try(step{
 		name: "undo clawback", book: c.book, wants: wants,
 		model: func() bool {
-			if credits > c.m.left {
+			if credits < 1 || credits > c.m.left {
 				return false
 			}
 			c.m.left -= credits

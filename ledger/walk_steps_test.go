@@ -16,29 +16,41 @@ func (w *walk) actions() map[string]func(*rapid.T) {
 		"Clawback": w.clawback, "UndoClawback": w.undoClawback, "CarryDebt": w.carryDebt, "Freeze": w.freeze, "Redate": w.redate,
 		"Window": w.setWindow, "Close": w.closeAllocation, "Repeat": w.repeat, "Wait": w.wait,
 	}
+	weighed := map[string]func(*rapid.T){}
 	for name, f := range steps {
-		steps[name] = func(t *rapid.T) {
-			w.t = t
-			f(t)
-			if rapid.IntRange(0, 2).Draw(t, "write") == 0 {
-				w.write()
+		for n := range max(1, often[name]) {
+			weighed[fmt.Sprint(name, n)] = func(t *rapid.T) {
+				w.t = t
+				f(t)
+				if rapid.IntRange(0, 2).Draw(t, "write") == 0 {
+					w.write()
+				}
 			}
 		}
 	}
-	return steps
+	return weighed
 }
+
+// often is what happens more than once for every other thing, so that there is something
+// to draw from and to give back.
+var often = map[string]int{"Grant": 5, "Spend": 3, "Hold": 3, "Capture": 3, "Reverse": 4, "Move": 2, "Roll": 2}
 
 func (w *walk) wait(t *rapid.T) {
 	w.write()
-	hours := rapid.SampledFrom([]int{1, 6, 24, 30, 100}).Draw(t, "hours")
+	hours := rapid.SampledFrom([]int{6, 1, 24, 30, 100}).Draw(t, "hours")
 	w.at = w.at.Add(time.Duration(hours) * time.Hour)
 	w.open([2]Want{})
 }
 
 var (
 	anyBook = rapid.IntRange(inTeam, inUser)
-	amounts = rapid.Int64Range(1, 60)
+	amounts = rapid.SampledFrom([]int64{10, 1, 3, 7, 20, 40, 60})
 )
+
+// part draws a part of credits, or one more than there are.
+func part(t *rapid.T, credits int64) int64 {
+	return rapid.SampledFrom([]int64{credits/2 + 1, 1, credits / 3, credits, credits + 1}).Draw(t, "part")
+}
 
 // account draws an account of a book: in the team's 7 is the pool, 8 ann's, 9 bob's.
 func (w *walk) account(t *rapid.T, book int) int32 {
@@ -248,7 +260,7 @@ func (w *walk) capture(t *rapid.T) {
 		t.Skip("no holds")
 	}
 	h := rapid.SampledFrom(w.holds).Draw(t, "hold")
-	credits := rapid.Int64Range(0, total(h.m.pieces)+1).Draw(t, "credits")
+	credits := part(t, total(h.m.pieces))
 	m := w.models[inTeam]
 	var used []piece
 	wants := [2]Want{{Holds: []int64{h.id}}}
@@ -278,14 +290,14 @@ func (w *walk) reverse(t *rapid.T) {
 		t.Skip("no spends")
 	}
 	s := rapid.SampledFrom(w.spends).Draw(t, "spend")
-	credits := rapid.Int64Range(1, s.m.left+1).Draw(t, "credits")
+	credits := part(t, s.m.left)
 	m := w.models[s.book]
 	var wants [2]Want
 	wants[s.book].Undo = []int64{s.sequence}
 	w.try(step{
 		name: "reverse", book: s.book, wants: wants,
 		model: func() bool {
-			if credits > s.m.left {
+			if credits < 1 || credits > s.m.left {
 				return false
 			}
 			still, _ := first(s.m.pieces, s.m.left)

@@ -199,7 +199,7 @@ func (m *modelBook) release(h *modelHold, back []piece, at time.Time) {
 
 // try takes a step in both worlds and compares.
 func (w *walk) try(s step) *Entry {
-	if w.books == nil || s.wants[0].any() || s.wants[1].any() {
+	if !w.loaded(s.wants) || rapid.Bool().Draw(w.t, "reopen") {
 		w.write()
 		w.open(s.wants)
 	}
@@ -222,7 +222,23 @@ func (w *walk) try(s step) *Entry {
 	return e
 }
 
-func (w Want) any() bool { return len(w.Keys)+len(w.Holds)+len(w.Undo)+len(w.Origins) > 0 }
+// loaded tells whether the books are open with all that is wanted, so that a step can
+// follow another one in memory.
+func (w *walk) loaded(wants [2]Want) bool {
+	for i, want := range wants {
+		if w.books == nil {
+			return false
+		}
+		b := w.books[i]
+		missing := slices.ContainsFunc(want.Undo, func(n int64) bool { return b.undoable[n] == nil }) ||
+			slices.ContainsFunc(want.Holds, func(n int64) bool { return b.holds[n] == nil }) ||
+			slices.ContainsFunc(want.Origins, func(o string) bool { return b.byOrigin[o] == nil })
+		if missing {
+			return false
+		}
+	}
+	return true
+}
 
 // meet pairs new lots of the ledger with new lots of the model. Lots that only stand in
 // for a purchase elsewhere hold nothing and have no counterpart.

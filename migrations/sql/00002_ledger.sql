@@ -39,8 +39,9 @@ CREATE TABLE accounts (
     CONSTRAINT accounts_closed CHECK (NOT closed OR kind = 'allocation'),
     -- L7: what can be drawn from never falls below zero, nor below what is held of it.
     CONSTRAINT accounts_never_below_zero CHECK (id < 7 OR (balance >= held AND held >= 0)),
+    -- What was issued elsewhere may be taken back here, so account 1 can have either sign.
     CONSTRAINT accounts_signs CHECK (
-        (id NOT IN (1, 5) OR balance <= 0) AND (id NOT IN (2, 3, 4) OR balance >= 0) AND (id >= 7 OR held = 0))
+        (id <> 5 OR balance <= 0) AND (id NOT IN (2, 3, 4) OR balance >= 0) AND (id >= 7 OR held = 0))
 ) WITH (fillfactor = 70);
 
 CREATE TABLE lots (

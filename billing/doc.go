@@ -18,7 +18,7 @@
 //
 // A subscription has periods: credit months that follow one another without a gap
 // (months.go says where they end). A period is opened when it begins, granted once when
-// it may be (settle.go: grantable), recomputed while it runs (recompute.go), perhaps
+// it may be (settle.go: grantAt), recomputed while it runs (recompute.go), perhaps
 // cut short (adopt.go), and turned once when it is over (turn.go). Its number is the
 // step of its lots: what carries that number is ended by that turn.
 //

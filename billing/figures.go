@@ -63,7 +63,10 @@ func figure(c *Catalog, items []Item, prior *Figures) *Figures {
 		f.Lapsed = prior.Lapsed
 	}
 	for _, i := range items {
-		name := planName(c, i, prior)
+		if !counts(i) {
+			continue
+		}
+		name := planOfPrice(c, i.PriceID, i.LookupKey, prior)
 		f.Prices[i.PriceID] = name
 		if name != "" && f.plan(name) == nil {
 			f.Plans = append(f.Plans, planFigures(c, name, prior))
@@ -73,13 +76,10 @@ func figure(c *Catalog, items []Item, prior *Figures) *Figures {
 	return f
 }
 
-// planName tells which plan an item buys. Metered items count for nothing, and neither
+// counts tells whether an item can buy a plan at all. Metered items don't, and neither
 // do prices by day or week, which the catalogue refuses too.
-func planName(c *Catalog, i Item, prior *Figures) string {
-	if i.PriceID == "" || i.Metered || i.Interval == "day" || i.Interval == "week" {
-		return ""
-	}
-	return planOfPrice(c, i.PriceID, i.LookupKey, prior)
+func counts(i Item) bool {
+	return i.PriceID != "" && !i.Metered && i.Interval != "day" && i.Interval != "week"
 }
 
 func planOfPrice(c *Catalog, priceID, lookupKey string, prior *Figures) string {
@@ -149,7 +149,7 @@ func (f *Figures) plan(name string) *PlanFigures {
 func (f *Figures) quantities(items []Item) map[string]int64 {
 	q := map[string]int64{}
 	for _, i := range items {
-		if name := f.Prices[i.PriceID]; name != "" && !i.Metered {
+		if name := f.Prices[i.PriceID]; name != "" && counts(i) {
 			q[name] = min(q[name]+min(max(i.Quantity, 0), CreditsMax), CreditsMax)
 		}
 	}

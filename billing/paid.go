@@ -2,7 +2,7 @@ package billing
 
 import "time"
 
-// PaidLine is a line of a paid invoice.
+// PaidLine is a line of a paid invoice. When it was paid may be unknown.
 type PaidLine struct {
 	InvoiceID string     `json:"invoice_id"`
 	PriceID   string     `json:"price_id"`
@@ -15,20 +15,28 @@ type PaidLine struct {
 	PaidAt    *time.Time `json:"paid_at,omitempty"`
 }
 
-// covered tells whether what was paid covers the whole period (B7): a line of a plan's
-// price, not of a proration, in an invoice that is paid. Of an ended subscription only
-// what was paid before its end counts (B6), whenever we heard of either.
-func (s *Sub) covered(c *Catalog, p *Period) bool {
+// covered tells whether what was paid covers the whole period (B7), and since when: a
+// line of a plan's price, not of a proration, in an invoice that is paid. Of an ended
+// subscription only what was paid before its end counts (B6), whenever we heard of
+// either.
+func (s *Sub) covered(c *Catalog, p *Period) (since time.Time, ok bool) {
 	end := s.Facts.endedAt()
 	for _, l := range s.Paid {
 		if l.Proration || l.From.After(p.Start) || l.To.Before(p.End) || planOfPrice(c, l.PriceID, l.LookupKey, p.Figures) == "" {
 			continue
 		}
-		if end == nil || l.PaidAt != nil && !l.PaidAt.After(*end) {
-			return true
+		if end != nil && (l.PaidAt == nil || l.PaidAt.After(*end)) {
+			continue
+		}
+		paid := p.Start
+		if l.PaidAt != nil {
+			paid = later(paid, *l.PaidAt)
+		}
+		if !ok || paid.Before(since) {
+			since, ok = paid, true
 		}
 	}
-	return false
+	return since, ok
 }
 
 // paidQuantities are the quantities that were paid for within a period, for plans

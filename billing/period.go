@@ -54,9 +54,10 @@ func (p *Period) elapsed(target int64) int64 {
 }
 
 // share is what a change at that instant is worth (B10): all of it, or with proration
-// by the time left, rounded down when it is granted and up when it is taken.
+// by the time left, rounded down when it is granted and up when it is taken. A trial's
+// end may move, so its time left is no measure: there it is always all of it.
 func (p *Period) share(x int64, at time.Time, take bool) int64 {
-	if !p.Figures.Rules().Proration {
+	if p.Trial || !p.Figures.Rules().Proration {
 		return x
 	}
 	return part(x, p.End.Sub(at), p.End.Sub(p.Start), take)

@@ -29,7 +29,13 @@ func (s *State) grant(sub *Sub, p *Period) error {
 	}
 	at := p.Start
 	p.GrantedAt, p.dirty = &at, true
-	return s.issue(sub, p, credits, at, fmt.Sprintf("the period of %s, %d seats", stamp(p.Start), p.Seats))
+	if err := s.issue(sub, p, credits, at, fmt.Sprintf("the period of %s, %d seats", stamp(p.Start), p.Seats)); err != nil {
+		return err
+	}
+	if p.TurnedAt != nil {
+		return s.collectOwed(sub, p, at)
+	}
+	return nil
 }
 
 // setOff lets what was carried from earlier periods reduce this one's grant. What

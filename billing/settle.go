@@ -75,8 +75,10 @@ func (s *State) nextStep(at time.Time) (step, bool) {
 		}
 	}
 	for _, sub := range s.Subs {
-		if p := s.firstGrantable(sub, at); p != nil {
-			offer(p.Start, func() error { return s.grant(sub, p) })
+		for _, p := range sub.Periods {
+			if due, ok := s.grantAt(sub, p, at); ok {
+				offer(due, func() error { return s.grant(sub, p) })
+			}
 		}
 	}
 	return best, found
@@ -132,34 +134,29 @@ func (s *State) firstUnturned(sub *Sub) *Period {
 	return nil
 }
 
-func (s *State) firstGrantable(sub *Sub, at time.Time) *Period {
-	for _, p := range sub.Periods {
-		if p.GrantedAt == nil && s.grantable(sub, p, at) {
-			return p
-		}
-	}
-	return nil
-}
-
-// grantable tells whether a period may be granted now (B6, B7).
-func (s *State) grantable(sub *Sub, p *Period, at time.Time) bool {
-	if p.Start.After(at) || !p.Figures.Mapped() {
-		return false
-	}
-	if end := sub.Facts.endedAt(); end != nil && !p.Start.Before(*end) {
-		return false
+// grantAt tells whether a period may be granted by now, and since when (B6, B7). A
+// payment that came after another turn was due comes after that turn, whenever we heard
+// of it.
+func (s *State) grantAt(sub *Sub, p *Period, at time.Time) (time.Time, bool) {
+	end := sub.Facts.endedAt()
+	if p.GrantedAt != nil || p.Start.After(at) || !p.Figures.Mapped() || end != nil && !p.Start.Before(*end) {
+		return at, false
 	}
 	if p.Trial {
-		return sub.Facts.Status == StatusTrialing && p.End.After(at)
+		return p.Start, sub.Facts.Status == StatusTrialing && p.End.After(at)
 	}
 	switch sub.Facts.Status {
 	case StatusActive:
-		return p.startsByItself(at) || sub.covered(s.Catalog, p)
+		if p.startsByItself(at) {
+			return p.Start, true
+		}
 	case StatusTrialing, StatusPastDue, StatusUnpaid, StatusPaused, StatusCanceled:
 		// Nothing new; but what was paid for, a year say, was paid for.
-		return sub.covered(s.Catalog, p)
+	default:
+		return at, false
 	}
-	return false
+	paid, ok := sub.covered(s.Catalog, p)
+	return earlier(paid, at), ok
 }
 
 // startsByItself tells whether the period is granted when it begins, paid or not.
@@ -168,32 +165,36 @@ func (p *Period) startsByItself(at time.Time) bool {
 }
 
 // turnAt is when a period turns by the clock alone; the next period's grant may turn it
-// before. Of an ended subscription the granted credit month runs to its end; what is
-// left of anything else ends with the subscription (B6).
+// before. A turn that was due before a subscription ended counts as done. After that the
+// granted credit month runs to its end, and what is left of anything else ends with the
+// subscription (B6).
 func (s *State) turnAt(sub *Sub, p *Period) time.Time {
-	if end := sub.Facts.endedAt(); end != nil {
-		if p.GrantedAt != nil && p.Start.Before(*end) {
-			return p.End
-		}
-		return earlier(later(*end, p.Start), p.End)
-	}
-	return s.lotEnd(sub, p)
-}
-
-// lotEnd is when the lots of a period end (B8): with a grace for the renewal's
-// payment, or at the end itself when no renewal is waited for.
-func (s *State) lotEnd(sub *Sub, p *Period) time.Time {
-	if endsHard(sub, p) {
+	end := sub.Facts.endedAt()
+	switch {
+	case end == nil:
+		return s.lotEnd(sub, p)
+	case !p.graceEnd().After(*end):
+		return p.graceEnd()
+	case p.GrantedAt != nil && p.Start.Before(*end):
 		return p.End
 	}
-	return p.End.Add(p.Figures.Rules().RenewalGrace)
+	return earlier(later(*end, p.Start), p.End)
 }
 
-// endsHard tells whether a period turns at its end, without grace.
-func endsHard(sub *Sub, p *Period) bool {
-	if p.Trial || p.Figures.Rules().GrantRule == GrantRulePeriodStart || sub.Facts.Status.Ended() {
-		return true
-	}
+// lotEnd is when the lots of a period end (B8): with a grace for the renewal's payment,
+// or at the end itself when no renewal is waited for.
+func (s *State) lotEnd(sub *Sub, p *Period) time.Time {
 	end := sub.Facts.cancelSet()
-	return end != nil && !p.End.Before(*end)
+	if sub.Facts.Status.Ended() || end != nil && !p.End.Before(*end) {
+		return p.End
+	}
+	return p.graceEnd()
+}
+
+// graceEnd is how long a period waits for the renewal's payment.
+func (p *Period) graceEnd() time.Time {
+	if rules := p.Figures.Rules(); !p.Trial && rules.GrantRule != GrantRulePeriodStart {
+		return p.End.Add(rules.RenewalGrace)
+	}
+	return p.End
 }

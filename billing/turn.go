@@ -15,7 +15,7 @@ import (
 func (s *State) turn(sub *Sub, p *Period) error {
 	at := p.End
 	if sub.Facts.Status.Ended() {
-		at = s.turnAt(sub, p)
+		at = earlier(at, s.turnAt(sub, p))
 	}
 	if err := s.collectOwed(sub, p, at); err != nil {
 		return err
@@ -54,14 +54,16 @@ func (s *Sub) leaveDebt() {
 
 // turnRule is the rollover of the new period's plan, with its seats. Nothing rolls out
 // of a trial, nor where no period follows; of an ended subscription only into a month
-// that was granted before the end.
+// that was granted before the end, or if the turn was due before it.
 func (s *State) turnRule(sub *Sub, p *Period) (*Rollover, int64) {
 	next := sub.period(p.Number + 1)
 	if p.Trial || next == nil {
 		return nil, 0
 	}
-	if sub.Facts.Status.Ended() && next.GrantedAt == nil && !s.grantable(sub, next, next.Start) {
-		return nil, 0
+	if end := sub.Facts.endedAt(); end != nil && p.graceEnd().After(*end) && next.GrantedAt == nil {
+		if _, granted := s.grantAt(sub, next, next.Start); !granted {
+			return nil, 0
+		}
 	}
 	f := next.Figures
 	if !f.Mapped() {

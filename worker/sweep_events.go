@@ -49,6 +49,10 @@ func (w *Worker) SweepEvents(ctx context.Context) (int, error) {
 	if err == nil {
 		err = page.record(ctx)
 	}
+	if err == nil && !found {
+		// With nothing in the list yet, the next sweep still begins here, however late.
+		err = billing.SaveEventCursor(ctx, w.db, sweepCursor, billing.SweepCursor{CreatedAt: since, SweptAt: page.at})
+	}
 	if err != nil {
 		return strays + page.missing, fmt.Errorf("sweeping Stripe's event list: %w", err)
 	}

@@ -127,32 +127,3 @@ const auditBooks = `
 	           WHERE r.book_id BETWEEN $1 AND $2 AND r.is_open AND r.balance > r.held AND l.series = '' AND NOT l.frozen
 	           GROUP BY 1) l ON l.book_id = b.id
 	WHERE b.id BETWEEN $1 AND $2 AND LEAST(h.at, l.at) < COALESCE(b.due_at, 'infinity')`
-
-// auditUsage counts the current window's usage again. It is countUsage for many books.
-const auditUsage = `
-	SELECT COALESCE(u.book_id, c.book_id), 'usage of "' || COALESCE(u.holder_id, c.holder_id) || '"',
-	       'usage is what was spent since the window began, less what was reversed of it',
-	       concat_ws(' ', COALESCE(c.monthly, 0), COALESCE(c.purchased, 0), COALESCE(c.rollover, 0), COALESCE(c.bonus, 0), COALESCE(c.contributed, 0)),
-	       concat_ws(' ', COALESCE(u.monthly, 0), COALESCE(u.purchased, 0), COALESCE(u.rollover, 0), COALESCE(u.bonus, 0), COALESCE(u.contributed, 0))
-	FROM (SELECT u.* FROM usage u JOIN books b ON b.id = u.book_id AND b.window_start = u.window_start
-	      WHERE u.book_id BETWEEN $1 AND $2) u
-	FULL JOIN (
-		SELECT book_id, holder_id,
-		       COALESCE(sum(credits) FILTER (WHERE class = 'monthly'), 0) AS monthly,
-		       COALESCE(sum(credits) FILTER (WHERE class = 'purchase'), 0) AS purchased,
-		       COALESCE(sum(credits) FILTER (WHERE class = 'rollover'), 0) AS rollover,
-		       COALESCE(sum(credits) FILTER (WHERE class = 'bonus'), 0) AS bonus,
-		       COALESCE(sum(credits) FILTER (WHERE class = 'contributed'), 0) AS contributed
-		FROM (
-			SELECT e.book_id, e.holder_id, CASE WHEN l.contributor <> '' THEN 'contributed' ELSE l.source END AS class,
-			       CASE WHEN p.to_account = 2 THEN p.credits ELSE -p.credits END AS credits
-			FROM books b
-			JOIN entries e ON e.book_id = b.id AND e.at >= b.window_start AND e.kind IN ('spend', 'capture', 'reversal')
-			JOIN postings p ON p.book_id = e.book_id AND p.entry = e.sequence AND (p.to_account = 2 OR p.from_account = 2)
-			JOIN lots l ON l.book_id = p.book_id AND l.id = p.lot_id
-			LEFT JOIN entries undone ON undone.book_id = e.book_id AND undone.sequence = e.undoes AND e.kind = 'reversal'
-			WHERE b.id BETWEEN $1 AND $2 AND (e.kind <> 'reversal' OR undone.at >= b.window_start)
-		) moved GROUP BY 1, 2
-	) c ON c.book_id = u.book_id AND c.holder_id = u.holder_id
-	WHERE (COALESCE(c.monthly, 0), COALESCE(c.purchased, 0), COALESCE(c.rollover, 0), COALESCE(c.bonus, 0), COALESCE(c.contributed, 0))
-	   <> (COALESCE(u.monthly, 0), COALESCE(u.purchased, 0), COALESCE(u.rollover, 0), COALESCE(u.bonus, 0), COALESCE(u.contributed, 0))`

@@ -203,4 +203,8 @@ var corruptions = []struct{ what, name, place, sql string }{
 		`UPDATE usage SET rollover = rollover + 1`},
 	{"usage is what was spent since the window began, less what was reversed of it", "RowGone", "usage",
 		`DELETE FROM usage`},
+	{"what was drawn is what was spent or is held of the main account, less what came back", "Window", "drawn",
+		`UPDATE drawn SET credits = credits - 1 WHERE window_start > '2000-01-01'`},
+	{"what was drawn is what was spent or is held of the main account, less what came back", "Gone", "drawn",
+		`DELETE FROM drawn WHERE window_start < '2000-01-01'`},
 }

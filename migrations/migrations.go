@@ -94,6 +94,14 @@ func Check(ctx context.Context, pool *pgxpool.Pool) (Status, error) {
 		return Status{}, err
 	}
 	defer done()
+	// On an empty database GetVersions would create goose's own table.
+	var empty bool
+	if err := pool.QueryRow(ctx, `SELECT to_regclass('goose_db_version') IS NULL`).Scan(&empty); err != nil {
+		return Status{}, fmt.Errorf("looking for the schema version: %w", err)
+	}
+	if sources := provider.ListSources(); empty {
+		return Status{Latest: sources[len(sources)-1].Version, River: validated.OK}, nil
+	}
 	applied, latest, err := provider.GetVersions(ctx)
 	if err != nil {
 		return Status{}, fmt.Errorf("reading the schema version: %w", err)

@@ -19,6 +19,8 @@ TESTFLAGS ?=
 # How long each fuzz target runs, and how many steps each long walk takes.
 FUZZTIME ?= 30s
 WALKS ?= 5000
+# How long the walks that count in time go on.
+SOAK ?= 10m
 
 # Where goroutines share something, or two callers meet. The race detector slows
 # the pure packages down and finds nothing in them.
@@ -74,11 +76,11 @@ race: install-postgres ## Test the concurrent packages with the race detector, w
 	CGO_ENABLED=1 go test -race $(TESTFLAGS) $$(go list -e -f '{{.ImportPath}}' $(CONCURRENT) 2>/dev/null)
 
 .PHONY: soak
-soak: install-postgres ## Take long random walks through the state machines (WALKS=5000)
+soak: install-postgres ## Take long random walks through the state machines (WALKS=5000 SOAK=10m)
 	@packages=$$(go list -f '{{range .TestImports}}{{.}} {{end}}{{range .XTestImports}}{{.}} {{end}}{{.ImportPath}}' ./... | \
 	  awk '/pgregory\.net\/rapid /{ print $$NF }'); \
 	if [ -z "$$packages" ]; then echo "No package has walks."; exit 1; fi; \
-	go test -count=1 -timeout 6h $$packages -rapid.checks=$(WALKS) $(TESTFLAGS)
+	PURSER_SOAK=$(SOAK) go test -count=1 -timeout 6h $$packages -rapid.checks=$(WALKS) $(TESTFLAGS)
 
 .PHONY: fuzz
 fuzz: install-postgres ## Run every fuzz target for a while (FUZZTIME=30s)

@@ -84,45 +84,24 @@ func (s *State) nextStep(at time.Time) (step, bool) {
 	return best, found
 }
 
-// expire ends the holds and the lots whose time has come. The ledger dates each by its
-// own end; but what a hold gives back to a lot whose period has turned joins that turn,
-// and then the holds end one by one, so that each join is dated by its hold.
+// expire ends the holds and the lots whose time has come, each dated by its own end.
+// What a hold gives back to a lot whose period has turned joins that turn.
 func (s *State) expire(at time.Time) error {
-	s.expireLots(at)
-	for s.heldPastTurn() {
-		due := s.Book.NextDue()
-		if due == nil || due.After(at) || s.Book.ExpireHolds(*due) == 0 {
-			break
-		}
-		if err := s.joinTurns(*due); err != nil {
-			return err
-		}
-		s.expireLots(*due)
+	due := s.Book.NextDue()
+	if due == nil || due.After(at) {
+		return s.joinTurns(at)
 	}
-	s.Book.ExpireHolds(at)
-	if err := s.joinTurns(at); err != nil {
+	s.Book.ExpireLots(at)
+	joined := at
+	if s.Book.ExpireHolds(at) > 0 {
+		entries := s.Book.Entries()
+		joined = entries[len(entries)-1].At
+	}
+	if err := s.joinTurns(joined); err != nil {
 		return err
 	}
-	s.expireLots(at)
+	s.Book.ExpireLots(at)
 	return nil
-}
-
-func (s *State) expireLots(at time.Time) {
-	if due := s.Book.NextDue(); due != nil && !due.After(at) {
-		s.Book.ExpireLots(at)
-	}
-}
-
-// heldPastTurn tells whether a hold keeps credits of a lot whose period has turned.
-func (s *State) heldPastTurn() bool {
-	for _, portion := range s.Book.Portions() {
-		if portion.Held > 0 {
-			if _, p := s.turnedPeriod(portion.Lot); p != nil {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func (s *State) firstUnturned(sub *Sub) *Period {

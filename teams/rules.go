@@ -71,29 +71,31 @@ func pay(team Team, m Member, shared, personal *ledger.Book, drawn Drawn, period
 }
 
 // short explains why a spend was refused for want of credits or of a limit's room: what
-// stopped it, how much there is, and what would help (T7).
+// stopped it, how much there is, and what would help (T7). The limit is looked at before
+// the credits (S4).
 func (p payment) short(team Team, wanted int64, at time.Time, canGoPersonal bool) *Refusal {
-	var available, inPool int64
+	r := &Refusal{Class: Short, Available: p.available(at), Limit: p.limit}
+	fromPool := wanted // what would have to come from the pool
+	poolShort := true
 	for _, payer := range p.payers {
-		n := payer.Account.Available(at)
 		if payer.Account.ID == ledger.Main {
-			inPool = n
-			if payer.Max >= 0 {
-				n = min(n, payer.Max)
-			}
+			poolShort = payer.Account.Available(at) < fromPool
+		} else {
+			fromPool -= min(fromPool, payer.Account.Available(at))
 		}
-		available += n
 	}
-	r := &Refusal{Class: Short, Available: available, Limit: p.limit}
 	switch {
 	case p.personal:
 		r.Code, r.Detail, r.Helps = "personal_account_empty", "the personal account has too few credits", []string{"buy_pack"}
 	case team.Sharing == SharingBalances:
 		r.Code, r.Detail, r.Helps = "allocation_empty", "the member's allocation has too few credits", []string{"allocate", "transfer"}
-	case p.limit != nil && p.limit.Left < inPool && wanted <= available-p.limit.Left+inPool:
+	case p.limit != nil && p.limit.Left < fromPool:
 		r.Code, r.Detail, r.Helps = "limit_reached", "the member's limit is reached", []string{"raise_limit", "allocate"}
 		if p.limit.ResetsAt != nil {
 			r.Helps = append(r.Helps, "wait_for_reset")
+		}
+		if poolShort {
+			r.Helps = append(r.Helps, "buy_pack", "add_seats")
 		}
 	default:
 		r.Code, r.Detail, r.Helps = "pool_empty", "the pool has too few credits", []string{"buy_pack", "add_seats"}

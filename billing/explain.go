@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -100,8 +101,9 @@ func (s *State) forecast(pool Pool, at time.Time) ([]Forecast, error) {
 	for _, e := range s.Book.Entries()[before:] {
 		if sentence := foretell(e); sentence != "" {
 			f := Forecast{At: e.At, Kind: e.Kind, Credits: e.Credits, Sentence: sentence}
-			if e.Kind == ledger.KindGrant {
+			if e.Kind == ledger.KindGrant && condition != "" {
 				f.If = condition
+				f.Sentence = strings.TrimSuffix(sentence, ".") + ", if " + condition + "."
 			}
 			next = append(next, f)
 		}

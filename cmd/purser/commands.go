@@ -40,8 +40,9 @@ type commands struct {
 		List customerListCommand `cmd:"" help:"List linked customers."`
 	} `cmd:"" help:"Stripe's customers and whose they are."`
 	Pool struct {
-		Show poolShowCommand `cmd:"" help:"Show a team's pool or a user's personal account, with its lots and when they end."`
-		Buy  poolBuyCommand  `cmd:"" help:"Open a page at Stripe on which a pack can be bought, and print its address."`
+		Show    poolShowCommand    `cmd:"" help:"Show a team's pool or a user's personal account, with its lots and when they end."`
+		Explain poolExplainCommand `cmd:"" help:"Say why a pool is what it is and what comes next."`
+		Buy     poolBuyCommand     `cmd:"" help:"Open a page at Stripe on which a pack can be bought, and print its address."`
 	} `cmd:"" help:"Credits of a team or a user."`
 	Bonus struct {
 		Grant bonusGrantCommand `cmd:"" help:"Grant bonus credits."`

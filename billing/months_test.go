@@ -140,9 +140,16 @@ func TestPeriods(t *testing.T) {
 		tell(t, plan("team", periodStart)).subscribes("2023-01-15", item("team_month", 5)).renews("2025-03-15").
 			on("2025-03-20").spans("2025-03-15..2025-04-15").has("monthly: pool 5000; 2025-03-15..2025-04-15")
 	})
-	t.Run("B4_AClockBehindStripesOpensNoMonthBeforeTheFirst", func(t *testing.T) {
+	t.Run("B4_AClockALittleBehindStripesOpensNoMonthBeforeTheFirst", func(t *testing.T) {
 		tell(t, plan("team", periodStart)).subscribes("2025-03-15", item("team_month", 5)).
-			on("2025-03-14 23:59:58").spans("2025-03-15..2025-04-15 ungranted").has().
+			on("2025-03-14 23:59:58").spans("2025-03-15..2025-04-15").has("monthly: pool 5000; 2025-03-15..2025-04-15").
+			on("2025-03-15").has("monthly: pool 5000; 2025-03-15..2025-04-15")
+		tell(t, plan("team")).subscribes("2025-03-15", item("team_month", 5)).trials("2025-03-15", "2025-03-30").
+			on("2025-03-14 23:59:58").spans("2025-03-15..2025-03-30 trial").has("bonus: pool 500; 2025-03-15..2025-03-30")
+	})
+	t.Run("B4_AMonthThatBeginsLaterWaits", func(t *testing.T) {
+		tell(t, plan("team", periodStart)).subscribes("2025-03-15", item("team_month", 5)).
+			on("2025-03-14").spans("2025-03-15..2025-04-15 ungranted").has().
 			on("2025-03-15").has("monthly: pool 5000; 2025-03-15..2025-04-15")
 	})
 	t.Run("B4_AnAbsurdlyOldPeriodIsntCaughtUpMonthByMonth", func(t *testing.T) {

@@ -9,6 +9,10 @@ import (
 // many subscriptions. Reaching it means that something is due for ever.
 const stepsMax = 10_000
 
+// clockSkewMax is how far our clock may be behind Stripe's. A period that Stripe says
+// runs is granted although by our clock it is about to begin.
+const clockSkewMax = 5 * time.Minute
+
 // step is one thing that is due at an instant: a period turns, or is granted.
 type step struct {
 	at time.Time
@@ -118,16 +122,16 @@ func (s *State) firstUnturned(sub *Sub) *Period {
 // of it.
 func (s *State) grantAt(sub *Sub, p *Period, at time.Time) (time.Time, bool) {
 	end := sub.Facts.endedAt()
-	if p.GrantedAt != nil || p.Start.After(at) || !p.Figures.Mapped() || end != nil && !p.Start.Before(*end) {
+	if p.GrantedAt != nil || p.Start.After(at.Add(clockSkewMax)) || !p.Figures.Mapped() || end != nil && !p.Start.Before(*end) {
 		return at, false
 	}
 	if p.Trial {
-		return p.Start, sub.Facts.Status == StatusTrialing && p.End.After(at)
+		return earlier(p.Start, at), sub.Facts.Status == StatusTrialing && p.End.After(at)
 	}
 	switch sub.Facts.Status {
 	case StatusActive:
 		if p.startsByItself(at) {
-			return p.Start, true
+			return earlier(p.Start, at), true
 		}
 	case StatusTrialing, StatusPastDue, StatusUnpaid, StatusPaused, StatusCanceled:
 		// Nothing new; but what was paid for, a year say, was paid for.
@@ -140,7 +144,7 @@ func (s *State) grantAt(sub *Sub, p *Period, at time.Time) (time.Time, bool) {
 
 // startsByItself tells whether the period is granted when it begins, paid or not.
 func (p *Period) startsByItself(at time.Time) bool {
-	return p.Figures.Rules().GrantRule == GrantRulePeriodStart && (!p.Figures.Lapsed || p.span().contains(at))
+	return p.Figures.Rules().GrantRule == GrantRulePeriodStart && (!p.Figures.Lapsed || at.Before(p.End))
 }
 
 // turnAt is when a period turns by the clock alone; the next period's grant may turn it

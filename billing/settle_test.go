@@ -36,6 +36,45 @@ func TestSettle(t *testing.T) {
 			t.Error("the customer owes it still")
 		}
 	})
+	t.Run("B6_OnlyTheFirstGrantOfASubscriptionAnswersForTheCustomer", func(t *testing.T) {
+		s := tell(t, plan("team")).subscribes("2025-01-01", item("team_month", 5)).pays().on("2025-01-01")
+		s.sub.customerOwed.now = 700
+		s.renews("2025-02-01").pays().on("2025-02-01").remembers(2, "T 5000 O 0 granted 5000 taken 0")
+		loaded := &Sub{Periods: []*Period{{Number: 4}}} // those before are over for long
+		if !loaded.everGranted() {
+			t.Error("it was granted before")
+		}
+	})
+	t.Run("B14_ASubscriptionWithoutACustomerOfOurs", func(t *testing.T) {
+		s := tell(t, plan("team")).subscribes("2025-01-01", item("team_month", 5)).pays()
+		s.sub.customerOwed = nil
+		s.on("2025-01-01").spends("2025-01-02", 5000).switches("2025-01-10", item("team_year", 5)).cancels("2025-01-11").on("2025-01-11")
+		if s.sub.Owed != 3549 {
+			t.Errorf("%d are owed", s.sub.Owed)
+		}
+	})
+	t.Run("B11_WhatALateGrantCannotAnswerForIsForgottenWithItsPeriodOrCarried", func(t *testing.T) {
+		for _, c := range []struct {
+			change []func(*Plan)
+			owed   int64
+		}{{nil, 0}, {[]func(*Plan){proration}, 4355}} {
+			s := tell(t, plan("team", c.change...)).subscribes("2025-01-01", item("team_month", 5)).pays().spends("2025-01-02", 5000)
+			s.switches("2025-01-05", item("team_year", 0)).on("2025-03-01").pays().on("2025-03-01")
+			s.remembers(2, "T 0 O 0 granted 0 taken 0")
+			if s.sub.Owed != 0 || s.sub.last().Owed != c.owed {
+				t.Errorf("%d and %d are owed, want %d", s.sub.Owed, s.sub.last().Owed, c.owed)
+			}
+		}
+	})
+	t.Run("B2_ThePeriodKnowsItsSeats", func(t *testing.T) {
+		s := tell(t, plan("team"), plan("fee", baseFee)).subscribes("2025-01-01", item("team_month", 5), item("fee_month", 1)).on("2025-01-01")
+		if n := s.sub.last().Seats; n != 5 {
+			t.Errorf("%d seats before the grant", n)
+		}
+		if n := s.pays().seats(7).on("2025-01-02").sub.last().Seats; n != 7 {
+			t.Errorf("%d seats after it", n)
+		}
+	})
 	t.Run("B8_APaymentAfterTheGraceComesAfterTheTurnWheneverWeHearOfIt", func(t *testing.T) {
 		told := func(settled ...string) []string {
 			s := tell(t, plan("team", rollover(Rollover{Mode: RolloverCap, CapPerSeat: 300}))).

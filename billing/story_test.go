@@ -3,6 +3,7 @@ package billing
 import (
 	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -180,17 +181,40 @@ func (s *story) on(at string) *story {
 
 func (s *story) at(at time.Time) *story {
 	s.t.Helper()
-	if err := s.state.Settle(at); err != nil {
-		s.t.Fatalf("settling at %s: %v", stamp(at), err)
-	}
+	s.settles(at)
 	before := len(s.state.Book.Entries())
-	if err := s.state.Settle(at); err != nil {
-		s.t.Fatalf("settling again at %s: %v", stamp(at), err)
-	}
+	s.settles(at)
 	if after := s.state.Book.Entries(); len(after) != before {
 		s.t.Fatalf("settling at %s a second time posted %s %s", stamp(at), after[before].Kind, after[before].Key)
 	}
 	return s
+}
+
+// settles checks that what a settling changed is marked to be written.
+func (s *story) settles(at time.Time) {
+	s.t.Helper()
+	subs, periods := map[*Sub]Sub{}, map[*Period]Period{}
+	for _, sub := range s.state.Subs {
+		sub.dirty = false
+		subs[sub] = *sub
+		for _, p := range sub.Periods {
+			p.dirty = false
+			periods[p] = *p
+		}
+	}
+	if err := s.state.Settle(at); err != nil {
+		s.t.Fatalf("settling at %s: %v", stamp(at), err)
+	}
+	for _, sub := range s.state.Subs {
+		if before := subs[sub]; !sub.dirty && (before.Owed != sub.Owed || len(before.Periods) > len(sub.Periods)) {
+			s.t.Fatalf("settling at %s changed %s and would not write it", stamp(at), sub.Facts.ID)
+		}
+		for _, p := range sub.Periods {
+			if before, old := periods[p]; !p.dirty && (!old || !reflect.DeepEqual(before, *p)) {
+				s.t.Fatalf("settling at %s changed period %d and would not write it: %+v, now %+v", stamp(at), p.Number, before, *p)
+			}
+		}
+	}
 }
 
 func (s *story) request(at string) ledger.Request {

@@ -105,6 +105,7 @@ type CheckoutSession struct {
 	Amount          int64
 	Currency        string
 	PaidAt          time.Time // when the money came, as nearly as Stripe tells
+	PaymentFailed   bool      // a payment that took its time came to nothing: a complete session stays unpaid
 	URL             string
 	ExpiresAt       time.Time
 	Metadata        map[string]string // ours alone: purser_…

@@ -158,18 +158,20 @@ func followCheckout(ctx context.Context, tx pgx.Tx, state *State, p Purchase, se
 	switch {
 	case session.PaymentStatus == "paid" || session.PaymentStatus == "no_payment_required" && session.Status == "complete":
 		paid := session.PaidAt
-		p.State, p.PaidAt, p.PostedAt, p.DueAt = PurchasePaid, &paid, &at, nil
+		p.State, p.Reason, p.PaidAt, p.PostedAt, p.DueAt = PurchasePaid, "", &paid, &at, nil
 		if err := postTopUp(state, p, paid, at); err != nil {
 			return Outcome{}, err
 		}
 		out.Books = []int64{p.BookID}
 	case session.Status == "expired":
 		p.State, p.DueAt, p.Reason = PurchaseExpired, nil, "nobody paid in time"
+	case session.PaymentFailed:
+		p.State, p.DueAt, p.Reason = PurchaseFailed, nil, "the payment failed"
 	case session.Status == "complete":
 		p.State, p.Reason = PurchaseProcessing, "the payment is on its way"
 		p.DueAt = askAgain(at, time.Hour)
 	default:
-		p.State = PurchaseOpen
+		p.State, p.Reason = PurchaseOpen, ""
 		p.DueAt = askAgain(at, time.Hour)
 	}
 	if err := state.Settle(at); err != nil {

@@ -100,16 +100,8 @@ func (w *world) advanceTo(to time.Time) {
 // order writes a purchase and opens its page at Stripe, as the API does.
 func (w *world) order(id string, book int64, customer string) billing.Purchase {
 	w.t.Helper()
-	pack, found := w.catalog.Pack("pack_1000")
-	if !found {
-		w.t.Fatal("the catalogue has no such pack")
-	}
-	w.inTx(func(tx pgx.Tx) error {
-		_, err := billing.BeginPurchase(w.t.Context(), tx, pack, billing.Purchase{
-			ID: id, BookID: book, UserID: "olga", CustomerID: customer, CreatedBy: "olga", CreatedAt: w.stripe.Now(),
-		})
-		return err
-	})
+	w.begin(id, book, customer)
+	pack, _ := w.catalog.Pack("pack_1000")
 	session, err := w.api.CreateCheckout(w.t.Context(), billing.CheckoutIn{
 		PurchaseID: id, CustomerID: customer, LookupKey: pack.Price.LookupKey, Quantity: 1,
 		SuccessURL: "https://acme.example/thanks", CancelURL: "https://acme.example/credits",
@@ -117,6 +109,25 @@ func (w *world) order(id string, book int64, customer string) billing.Purchase {
 	ok(w.t, err)
 	w.inTx(func(tx pgx.Tx) error { return billing.PurchaseOpened(w.t.Context(), tx, id, session) })
 	return w.purchase(id)
+}
+
+func (w *world) begin(id string, book int64, customer string) billing.Purchase {
+	w.t.Helper()
+	return w.beginAt(id, book, customer, w.stripe.Now())
+}
+
+// beginAt writes a purchase before Stripe hears of it.
+func (w *world) beginAt(id string, book int64, customer string, at time.Time) (p billing.Purchase) {
+	w.t.Helper()
+	pack, found := w.catalog.Pack("pack_1000")
+	same(w.t, "the catalogue sells the pack", found, true)
+	w.inTx(func(tx pgx.Tx) (err error) {
+		p, err = billing.BeginPurchase(w.t.Context(), tx, pack, billing.Purchase{
+			ID: id, BookID: book, UserID: "olga", CustomerID: customer, CreatedBy: "olga", CreatedAt: at,
+		})
+		return err
+	})
+	return p
 }
 
 func (w *world) purchase(id string) billing.Purchase {

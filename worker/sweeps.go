@@ -136,10 +136,17 @@ func (w *Worker) SweepUnmapped(ctx context.Context) (int, error) {
 			InsertOpts: &river.InsertOpts{Queue: queueEvents, MaxAttempts: eventAttempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unended}},
 		}
 	}
-	if _, err := w.client.InsertManyFast(ctx, many); err != nil {
+	inserted, err := w.client.InsertMany(ctx, many)
+	if err != nil {
 		return 0, fmt.Errorf("staging refreshes: %w", err)
 	}
-	return len(ids), nil
+	staged := 0
+	for _, job := range inserted {
+		if !job.UniqueSkippedAsDuplicate {
+			staged++
+		}
+	}
+	return staged, nil
 }
 
 // partitionsAhead is how many months of the inbox are made in advance.

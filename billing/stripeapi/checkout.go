@@ -96,6 +96,7 @@ func toSession(from *stripe.CheckoutSession) billing.CheckoutSession {
 		Amount:          from.AmountTotal,
 		Currency:        string(from.Currency),
 		PaidAt:          paidAt(from),
+		PaymentFailed:   paymentFailed(from),
 		URL:             from.URL,
 		ExpiresAt:       instant(from.ExpiresAt),
 		Metadata:        own(from.Metadata),
@@ -114,4 +115,17 @@ func paidAt(from *stripe.CheckoutSession) time.Time {
 		return instant(p.LatestCharge.Created)
 	}
 	return instant(from.Created)
+}
+
+// paymentFailed tells a bank debit that was refused days later from one that is still under way: the
+// session is complete and unpaid in both cases.
+func paymentFailed(from *stripe.CheckoutSession) bool {
+	if from.Status != stripe.CheckoutSessionStatusComplete || from.PaymentStatus != stripe.CheckoutSessionPaymentStatusUnpaid || from.PaymentIntent == nil {
+		return false
+	}
+	switch from.PaymentIntent.Status {
+	case stripe.PaymentIntentStatusRequiresPaymentMethod, stripe.PaymentIntentStatusCanceled:
+		return true
+	}
+	return false
 }

@@ -36,9 +36,18 @@ type room struct {
 // openRoom locks a team's book, loads it, settles it, and finds out what role the actor
 // has. To somebody who is no member the team doesn't exist.
 func openRoom(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, by Actor, at instant, want ledger.Want) (*room, error) {
+	r, err := enterRoom(ctx, tx, c, teamID, at, want)
+	if err != nil {
+		return nil, err
+	}
+	return r, r.findRole(ctx, tx, by)
+}
+
+// enterRoom is openRoom before anybody's role is asked for.
+func enterRoom(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, at instant, want ledger.Want) (*room, error) {
 	team, err := GetTeam(ctx, tx, teamID)
 	if errors.Is(err, ErrTeamUnknown) {
-		return nil, refuse(NotFound, "team_not_found", "there is no team %q", teamID)
+		return nil, errTeamUnknown(teamID)
 	}
 	if err != nil {
 		return nil, err
@@ -51,12 +60,13 @@ func openRoom(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string,
 	if err := state.Settle(at); err != nil {
 		return nil, err
 	}
-	r := &room{state: state}
 	// What was read before the lock only told what to lock.
-	if r.team, err = GetTeam(ctx, tx, teamID); err != nil {
-		return nil, err
-	}
-	return r, r.findRole(ctx, tx, by)
+	team, err = GetTeam(ctx, tx, teamID)
+	return &room{team: team, state: state}, err
+}
+
+func errTeamUnknown(id string) *Refusal {
+	return refuse(NotFound, "team_not_found", "there is no team %q", id)
 }
 
 func (r *room) findRole(ctx context.Context, db billing.DB, by Actor) error {
@@ -67,7 +77,7 @@ func (r *room) findRole(ctx context.Context, db billing.DB, by Actor) error {
 	m, err := GetMember(ctx, db, r.team.ID, by.User)
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
-		return refuse(NotFound, "team_not_found", "there is no team %q", r.team.ID)
+		return errTeamUnknown(r.team.ID)
 	}
 	if err != nil {
 		return err
@@ -110,4 +120,19 @@ type planRules struct {
 	membersMax int
 	features   []string
 	seats      int64
+}
+
+// Look gives a team as somebody may see it, with the role that one has in it. To somebody
+// who is no member the team doesn't exist.
+func Look(ctx context.Context, db billing.DB, teamID string, by Actor) (Team, Role, error) {
+	team, err := GetTeam(ctx, db, teamID)
+	if errors.Is(err, ErrTeamUnknown) {
+		return Team{}, NoRole, errTeamUnknown(teamID)
+	}
+	if err != nil {
+		return Team{}, NoRole, err
+	}
+	r := &room{team: team}
+	err = r.findRole(ctx, db, by)
+	return team, r.role, err
 }

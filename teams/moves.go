@@ -23,7 +23,7 @@ const reasonLengthMax = 500
 type Place struct {
 	Kind string `json:"kind"`
 	User string `json:"user,omitempty"`
-	Team string `json:"team,omitempty"` // only to say that it is another team's, which is refused
+	Team string `json:"team,omitempty"` // "": this one; another team's place is refused
 }
 
 // The kinds of place.
@@ -47,17 +47,19 @@ type MoveIn struct {
 }
 
 // MoveOut says what a move did, or in a preview would do: both balances before and after,
-// and the lots that moved (T9).
+// and the lots that moved (T9). It is stored with the entry, as the answer to its key.
 type MoveOut struct {
-	Entry    *ledger.Entry `json:"-"`
-	Kind     string        `json:"kind"`
-	Credits  int64         `json:"credits"`
-	From     Place         `json:"from"`
-	To       Place         `json:"to"`
-	Before   Balances      `json:"before"`
-	After    Balances      `json:"after"`
-	Lots     []MovedLot    `json:"lots"`
-	Replayed bool          `json:"-"`
+	Entry    *ledger.EntryRef `json:"entry,omitempty"` // in the team's book; nil of a preview
+	At       time.Time        `json:"at"`
+	Kind     string           `json:"kind"`
+	Credits  int64            `json:"credits"`
+	From     Place            `json:"from"`
+	To       Place            `json:"to"`
+	Reason   string           `json:"reason,omitempty"`
+	Before   Balances         `json:"before"`
+	After    Balances         `json:"after"`
+	Lots     []MovedLot       `json:"lots"`
+	Replayed bool             `json:"-"`
 }
 
 // Balances are what is free in the two places of a move.
@@ -80,6 +82,19 @@ func Move(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in MoveIn, at time
 	if err != nil {
 		return nil, err
 	}
+	first, reused := m.state.Book.Answered(m.request())
+	if first != nil {
+		return replayedMove(first)
+	}
+	if err := m.allow(ctx, tx); err != nil {
+		return nil, err
+	}
+	if reused != nil {
+		return nil, asRefusal(reused)
+	}
+	if m.kindErr != nil {
+		return nil, m.kindErr
+	}
 	out, err := m.decide()
 	if err != nil {
 		return nil, err
@@ -98,7 +113,18 @@ func Preview(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in MoveIn, at t
 	if err != nil {
 		return nil, err
 	}
-	return m.decide()
+	if err := m.allow(ctx, tx); err != nil {
+		return nil, err
+	}
+	if m.kindErr != nil {
+		return nil, m.kindErr
+	}
+	out, err := m.decide()
+	if err != nil {
+		return nil, err
+	}
+	out.Entry = nil
+	return out, nil
 }
 
 // move is one move with everything it touches, locked.
@@ -107,14 +133,15 @@ type move struct {
 	in       MoveIn
 	at       time.Time
 	kind     ledger.EntryKind
+	kindErr  error
 	personal *billing.State // of a contribution
-	members  map[string]bool
 }
 
+// openMove locks and loads what a move touches. Who may is asked afterwards: a repeated
+// key gets its answer whatever has changed since.
 func openMove(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in MoveIn, at time.Time) (*move, error) {
-	m := &move{in: in, at: at, members: map[string]bool{}}
-	var kindErr error
-	m.kind, kindErr = moveKind(in)
+	m := &move{in: in, at: at}
+	m.kind, m.kindErr = moveKind(in)
 	if m.kind == ledger.KindContribution {
 		// Both books are locked together, in id order; opening the room then locks one again.
 		if err := m.openPersonal(ctx, tx, c); err != nil {
@@ -123,26 +150,35 @@ func openMove(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in MoveIn, at 
 	}
 	var want ledger.Want
 	if in.Hash != nil { // a preview has no key
-		want.Keys = []string{in.Key}
+		want.Keys = []string{ledgerKey(in.Key)}
 	}
-	r, err := openRoom(ctx, tx, c, in.TeamID, in.By, at, want)
-	if err != nil {
-		return nil, err
+	var err error
+	m.room, err = enterRoom(ctx, tx, c, in.TeamID, at, want)
+	return m, err
+}
+
+// allow refuses in S4's order: belongs, suspended, role, state.
+func (m *move) allow(ctx context.Context, tx pgx.Tx) error {
+	if err := m.findRole(ctx, tx, m.in.By); err != nil {
+		return err
 	}
-	m.room = r
-	for _, p := range []Place{in.From, in.To} {
+	for _, p := range []Place{m.in.From, m.in.To} {
 		if p.Kind == PlaceMember {
-			if _, err := GetMember(ctx, tx, r.team.ID, p.User); err != nil {
-				return nil, err
+			if _, err := GetMember(ctx, tx, m.team.ID, p.User); err != nil {
+				return err
 			}
-			m.members[p.User] = true
 		}
 	}
-	allowed := r.role.Manages() || m.kind == ledger.KindContribution && in.By.User == in.From.User && r.role.Manages()
-	if err := r.may(allowed, "move the team's credits"); err != nil {
-		return nil, err
+	allowed := m.role.Manages()
+	if m.kind == ledger.KindContribution {
+		giver, err := GetMember(ctx, tx, m.team.ID, m.in.From.User)
+		if err != nil {
+			return err
+		}
+		// One's own credits, into a team that one owns or administers.
+		allowed = giver.Role.Manages() && (m.in.By.Backend() || m.in.By.User == giver.UserID)
 	}
-	return m, kindErr
+	return m.may(allowed, "move these credits")
 }
 
 func (m *move) openPersonal(ctx context.Context, tx pgx.Tx, c *billing.Catalog) error {
@@ -155,7 +191,7 @@ func (m *move) openPersonal(ctx context.Context, tx pgx.Tx, c *billing.Catalog) 
 	}
 	team, err := GetTeam(ctx, tx, m.in.TeamID)
 	if errors.Is(err, ErrTeamUnknown) {
-		return refuse(NotFound, "team_not_found", "there is no team %q", m.in.TeamID)
+		return errTeamUnknown(m.in.TeamID)
 	}
 	if err != nil {
 		return err
@@ -163,17 +199,12 @@ func (m *move) openPersonal(ctx context.Context, tx pgx.Tx, c *billing.Catalog) 
 	if err := ledger.Lock(ctx, tx, team.BookID, user.BookID); err != nil {
 		return err
 	}
-	// The key is the team's: there the request is named (L6).
-	m.personal, err = billing.OpenState(ctx, tx, c, m.at, ledger.Want{Book: user.BookID, Keys: []string{carryKey(team, m.in.Key)}})
+	m.personal, err = billing.OpenState(ctx, tx, c, m.at, ledger.Want{Book: user.BookID})
 	if err != nil {
 		return err
 	}
 	return m.personal.Settle(m.at)
 }
-
-// carryKey makes the key under which a contribution is kept in the giver's own book: a
-// request's key is unique only in the book that it names.
-func carryKey(team Team, key string) string { return "contribute:" + team.ID + ":" + key }
 
 // moveKind names the move by its two ends, and refuses those that aren't allowed (T8).
 func moveKind(in MoveIn) (ledger.EntryKind, error) {
@@ -181,6 +212,8 @@ func moveKind(in MoveIn) (ledger.EntryKind, error) {
 	switch {
 	case in.To.Team != "" && in.To.Team != in.TeamID:
 		return "", refuseField("move_to_other_team", "to", "credits don't move from team to team")
+	case in.From.Team != "" && in.From.Team != in.TeamID:
+		return "", refuseField("move_from_other_team", "from", "credits don't move from team to team")
 	case from == PlacePersonal && to == PlacePool:
 		return ledger.KindContribution, nil
 	case to == PlacePersonal:
@@ -201,77 +234,48 @@ func moveKind(in MoveIn) (ledger.EntryKind, error) {
 
 // decide checks what is left to check and moves in memory.
 func (m *move) decide() (*MoveOut, error) {
-	request := ledger.Request{
-		Key: m.in.Key, Hash: m.in.Hash, Actor: m.in.By.Name(), At: m.at, Memo: m.in.Reason, Metadata: m.places(),
-	}
-	request.Holder = m.in.To.User
-	if m.kind == ledger.KindReclaim {
-		request.Holder = m.in.From.User
-	}
-	if m.in.Hash != nil {
-		first, err := m.answered(request)
-		if err != nil {
-			return nil, asRefusal(err)
-		}
-		if first != nil {
-			return replayedMove(m.in, first)
-		}
-	}
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	out := &MoveOut{Kind: string(m.kind), From: m.in.From, To: m.in.To}
+	out := &MoveOut{At: m.at.UTC().Truncate(time.Microsecond), Kind: string(m.kind), From: m.in.From, To: m.in.To, Reason: m.in.Reason}
 	from, to := m.accounts()
 	out.Before = m.balances(from, to)
 	if m.in.All {
 		m.in.Credits = out.Before.From
 	}
 	out.Credits = m.in.Credits
+	var entry *ledger.Entry // the one in the team's book
 	var err error
 	if m.personal != nil {
-		err = m.contribute(request, from, to, out) // out.Entry is the one that arrives
+		entry, err = m.contribute(from, to)
 	} else {
-		out.Entry, err = m.state.Book.Move(request, ledger.MoveIn{Kind: m.kind, From: from, To: to, Credits: m.in.Credits})
+		entry, err = m.state.Book.Move(m.request(), ledger.MoveIn{Kind: m.kind, From: from, To: to, Credits: m.in.Credits})
 	}
 	if err != nil {
 		return nil, m.tooMuch(err)
 	}
+	out.Entry = &ledger.EntryRef{Book: entry.Book, Sequence: entry.Sequence}
 	out.After = m.balances(from, to)
-	out.Lots = m.moved(out.Entry)
-	return out, m.remember(out)
+	out.Lots = m.moved(entry)
+	entry.Answer, _ = json.Marshal(out) // of strings, numbers and instants: it can't fail
+	return out, nil
 }
 
-// remember stores the answer with the entry that keeps the key.
-func (m *move) remember(out *MoveOut) error {
-	raw, err := json.Marshal(out)
-	if err != nil {
-		return fmt.Errorf("writing the answer: %w", err)
+func (m *move) request() ledger.Request {
+	r := ledger.Request{
+		Key: ledgerKey(m.in.Key), Hash: m.in.Hash, Actor: m.in.By.Name(), At: m.at, Holder: m.in.To.User, Memo: m.in.Reason, Metadata: m.places(),
 	}
-	keeper := out.Entry
-	if m.personal != nil {
-		keeper, _ = m.personal.Book.Known(carryKey(m.team, m.in.Key))
+	if m.kind == ledger.KindReclaim {
+		r.Holder = m.in.From.User
 	}
-	keeper.Answer = raw
-	return nil
+	return r
 }
 
-// answered gives the first answer to a key that was used before.
-func (m *move) answered(r ledger.Request) (*ledger.Entry, error) {
-	if m.personal != nil {
-		r.Key = carryKey(m.team, m.in.Key)
-		return m.personal.Book.Answered(r)
+func replayedMove(first *ledger.Entry) (*MoveOut, error) {
+	out := &MoveOut{Replayed: true}
+	if err := json.Unmarshal(first.Answer, out); err != nil {
+		return nil, fmt.Errorf("reading the first answer: %w", err)
 	}
-	return m.state.Book.Answered(r)
-}
-
-func replayedMove(in MoveIn, first *ledger.Entry) (*MoveOut, error) {
-	out := &MoveOut{From: in.From, To: in.To, Credits: first.Credits, Kind: string(first.Kind)}
-	if len(first.Answer) > 0 {
-		if err := json.Unmarshal(first.Answer, out); err != nil {
-			return nil, fmt.Errorf("reading the first answer: %w", err)
-		}
-	}
-	out.Entry, out.Replayed = first, true
 	return out, nil
 }
 
@@ -308,20 +312,19 @@ func (m *move) balances(from, to *ledger.Account) Balances {
 	return Balances{From: from.Available(m.at), To: to.Available(m.at)}
 }
 
-// contribute carries the mover's own credits into the pool. The giver's book keeps the
-// request's key, marked with the team's id.
-func (m *move) contribute(r ledger.Request, from, to *ledger.Account, out *MoveOut) error {
+// contribute carries the giver's own credits into the pool, and gives the entry that
+// arrives. It keeps the key: the team is where the request is named (L6).
+func (m *move) contribute(from, to *ledger.Account) (*ledger.Entry, error) {
+	r := m.request()
 	draws, err := m.personal.Book.Choose(from, r, m.in.Credits)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	carry := r
-	carry.Key = carryKey(m.team, m.in.Key)
-	_, out.Entry, err = ledger.Carry(m.personal.Book, m.state.Book, carry, ledger.CarryIn{
+	_, arrives, err := ledger.Carry(m.personal.Book, m.state.Book, r, ledger.CarryIn{
 		Kind: ledger.KindContribution, From: from, To: to, Draws: draws, Contributor: m.in.From.User,
-		PaysDebt: m.in.From.User == m.team.OwnerID,
+		PaysDebt: m.in.From.User == m.team.OwnerID, KeyInTo: true,
 	})
-	return err
+	return arrives, err
 }
 
 // tooMuch says how much could have been moved.

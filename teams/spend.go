@@ -33,9 +33,10 @@ type SpendIn struct {
 	Op     Op
 	TeamID string
 	UserID string // the member; of a capture, release or reversal it may be empty
-	Actor  string
+	By     Actor
 
 	Credits int64
+	Whole   bool          // capture all that is held, reverse all that is left, instead of Credits
 	TTL     time.Duration // of a hold; 0: HoldDefault
 	Of      ledger.EntryRef
 
@@ -48,19 +49,23 @@ type SpendIn struct {
 
 // SpendOut is its answer.
 type SpendOut struct {
-	Entry    *ledger.Entry // the one that drew: of a personal spend it lies in the user's book
 	Team     string
-	User     string
 	Answer   SpendAnswer
 	Replayed bool
 }
 
-// SpendAnswer is what the first answer says beside the postings (S3). It is stored, so
+// SpendAnswer is all that the first answer says (S3). It is stored with the entry, so
 // that a repeated key gets the same again, whatever has changed since.
 type SpendAnswer struct {
-	Paid      []PaidFrom `json:"paid_from"`
-	Available int64      `json:"available"` // to the member, afterwards
-	FellBack  bool       `json:"fell_back,omitempty"`
+	Entry     ledger.EntryRef `json:"entry"` // the one that drew: of a personal spend it lies in the user's book
+	User      string          `json:"user"`
+	Credits   int64           `json:"credits"`
+	At        time.Time       `json:"at"`
+	ExpiresAt *time.Time      `json:"expires_at,omitempty"` // of a hold
+	Released  int64           `json:"released,omitempty"`   // of a capture: what went back
+	Paid      []PaidFrom      `json:"paid_from"`
+	Available int64           `json:"available"` // to the member, afterwards
+	FellBack  bool            `json:"fell_back,omitempty"`
 }
 
 // PaidFrom is what one account paid.
@@ -81,46 +86,83 @@ type Lot struct {
 // once, under their locks.
 type desk struct {
 	at      time.Time
+	whom    []memberKey // of each request
 	teams   map[string]*Team
 	users   map[string]*User
 	members map[memberKey]*Member
 	states  map[int64]*billing.State
+	taken   map[bookKey]bool // keys that other kinds of write have used
 	changed map[memberKey]bool
 }
 
 type memberKey struct{ team, user string }
 
-// decide decides one request. What it refuses has changed nothing.
-func (d *desk) decide(in SpendIn) (*SpendOut, error) {
+// decide decides one request about a member. What it refuses has changed nothing.
+func (d *desk) decide(in SpendIn, holder string) (*SpendOut, error) {
 	team, ok := d.teams[in.TeamID]
 	if !ok {
-		return nil, refuse(NotFound, "team_not_found", "there is no team %q", in.TeamID)
+		return nil, errTeamUnknown(in.TeamID)
 	}
 	book := d.states[team.BookID].Book
-	if first, err := book.Answered(ledger.Request{Key: in.Key, Hash: in.Hash}); err != nil {
-		return nil, asRefusal(err)
-	} else if first != nil {
+	first, reused := book.Answered(ledger.Request{Key: ledgerKey(in.Key), Hash: in.Hash, Actor: in.By.Name()})
+	if first != nil {
 		return d.replay(team, in, first)
 	}
-	switch in.Op {
-	case OpSpend, OpHold:
-		return d.draw(team, in)
-	case OpCapture, OpRelease, OpReverse:
-		return d.settle(team, in)
+	if d.taken[bookKey{team.BookID, in.Key}] {
+		reused = ledger.ErrKeyReused
 	}
-	return nil, fmt.Errorf("no operation %q", in.Op)
-}
-
-// check holds S4's order as far as it needs no credits: belongs, suspended, role.
-func (d *desk) check(team *Team, in SpendIn) (*Member, error) {
-	m, ok := d.members[memberKey{in.TeamID, in.UserID}]
-	if !ok {
-		return nil, refuse(NotFound, "member_not_found", "%q is not a member of the team", in.UserID)
-	}
-	if err := d.suspended(team, in.UserID); err != nil {
+	if err := d.check(team, in, holder); err != nil {
 		return nil, err
 	}
-	return m, nil
+	// S4: whether the key was used comes after who may ask.
+	if reused != nil {
+		return nil, asRefusal(reused)
+	}
+	if in.Op == OpSpend || in.Op == OpHold {
+		return d.draw(team, in)
+	}
+	return d.settle(team, in)
+}
+
+// check holds S4's order as far as it needs no credits: belongs, suspended, role, state.
+func (d *desk) check(team *Team, in SpendIn, holder string) error {
+	asks, isMember := d.members[memberKey{team.ID, in.By.User}]
+	if !in.By.Backend() && !isMember {
+		return errTeamUnknown(in.TeamID)
+	}
+	draws := in.Op == OpSpend || in.Op == OpHold
+	if _, ok := d.members[memberKey{team.ID, holder}]; draws && !ok {
+		return refuse(NotFound, "member_not_found", "%q is not a member of the team", holder)
+	}
+	if !draws && !d.ofTeam(team, in) {
+		return unknown(in.Op)
+	}
+	// What a hold keeps may always go back.
+	if in.Op != OpRelease {
+		if err := d.suspended(team, holder); err != nil {
+			return err
+		}
+	}
+	if !in.By.Backend() && !maySettle(in, asks.Role, holder) {
+		return refuse(Forbidden, "role_forbids", "a %s may not do that with another member's credits", asks.Role)
+	}
+	if team.ClosedAt != nil {
+		return refuse(Conflict, "team_closed", "the team is closed")
+	}
+	return nil
+}
+
+// maySettle tells whether a member may do that. Members spend, hold, capture and release
+// for themselves. Whoever manages the team may also settle for others, and nobody gives
+// credits back to oneself alone.
+func maySettle(in SpendIn, role Role, holder string) bool {
+	switch in.Op {
+	case OpSpend, OpHold:
+		return in.By.User == holder
+	case OpReverse:
+		return role.Manages()
+	}
+	return in.By.User == holder || role.Manages()
 }
 
 func (d *desk) suspended(team *Team, userID string) error {
@@ -130,19 +172,13 @@ func (d *desk) suspended(team *Team, userID string) error {
 	if u := d.users[userID]; u != nil && u.SuspendedAt != nil {
 		return refuse(Suspended, "user_suspended", "the user is suspended")
 	}
-	if team.ClosedAt != nil {
-		return refuse(Conflict, "team_closed", "the team is closed")
-	}
 	return nil
 }
 
 // draw spends or holds: from the accounts that the member's access names, or, if the
 // team lets its members fall back, all of it from the personal account.
 func (d *desk) draw(team *Team, in SpendIn) (*SpendOut, error) {
-	m, err := d.check(team, in)
-	if err != nil {
-		return nil, err
-	}
+	m := d.members[memberKey{team.ID, in.UserID}]
 	if in.Op == OpHold {
 		if in.TTL == 0 {
 			in.TTL = HoldDefault
@@ -151,9 +187,8 @@ func (d *desk) draw(team *Team, in SpendIn) (*SpendOut, error) {
 			return nil, refuseField("hold_too_long", "expires_in", "a hold lives between one second and 24 hours")
 		}
 	}
-	state := d.states[team.BookID]
 	p := d.payment(team, *m)
-	entry, err := d.drawAs(state, p, in)
+	entry, err := d.drawAs(d.states[team.BookID], p, in)
 	var short *ledger.InsufficientError
 	if errors.As(err, &short) {
 		return d.fallBack(team, m, p, in)
@@ -161,7 +196,7 @@ func (d *desk) draw(team *Team, in SpendIn) (*SpendOut, error) {
 	if err != nil {
 		return nil, asRefusal(err)
 	}
-	return d.answer(team, m, p, in, entry, false), nil
+	return d.answer(team, m, in, entry, false), nil
 }
 
 func (d *desk) payment(team *Team, m Member) payment {
@@ -193,7 +228,7 @@ func (d *desk) drawAs(state *billing.State, p payment, in SpendIn) (*ledger.Entr
 
 func (in SpendIn) request(at time.Time) ledger.Request {
 	return ledger.Request{
-		Key: in.Key, Hash: in.Hash, Actor: in.Actor, At: at, Holder: in.UserID, Memo: in.Memo, Reference: in.Reference, Metadata: in.Metadata,
+		Key: ledgerKey(in.Key), Hash: in.Hash, Actor: in.By.Name(), At: at, Holder: in.UserID, Memo: in.Memo, Reference: in.Reference, Metadata: in.Metadata,
 	}
 }
 
@@ -217,26 +252,31 @@ func (d *desk) fallBack(team *Team, m *Member, p payment, in SpendIn) (*SpendOut
 	}
 	m.goPersonal(byFallback)
 	d.changed[memberKey{m.TeamID, m.UserID}] = true
-	return d.answer(team, m, personal, in, entry, true), nil
+	return d.answer(team, m, in, entry, true), nil
 }
 
 // settle captures, releases or reverses.
 func (d *desk) settle(team *Team, in SpendIn) (*SpendOut, error) {
-	state, ok := d.states[in.Of.Book]
-	if !ok || !d.ofTeam(team, in) {
-		return nil, d.unknown(in)
+	state := d.states[in.Of.Book]
+	credits, kept := in.Credits, int64(0)
+	if in.Op == OpReverse && in.Whole {
+		left, _ := state.Book.LeftOf(in.Of.Sequence)
+		credits = max(1, left) // of nothing left, one is too many
 	}
-	if err := d.suspended(team, ""); err != nil && in.Op != OpRelease {
-		return nil, err
+	if h, ok := state.Book.HoldOf(in.Of.Sequence); ok && in.Op == OpCapture {
+		kept = h.Credits
+		if in.Whole {
+			credits = kept
+		}
 	}
 	do := func(b *ledger.Book, r ledger.Request) (*ledger.Entry, error) {
 		switch in.Op {
 		case OpCapture:
-			return b.Capture(r, in.Of.Sequence, in.Credits)
+			return b.Capture(r, in.Of.Sequence, credits)
 		case OpRelease:
 			return b.Release(r, in.Of.Sequence)
 		default:
-			return b.Reverse(r, in.Of.Sequence, in.Credits)
+			return b.Reverse(r, in.Of.Sequence, credits)
 		}
 	}
 	named, r := d.states[team.BookID].Book, in.request(d.at)
@@ -250,16 +290,19 @@ func (d *desk) settle(team *Team, in SpendIn) (*SpendOut, error) {
 	if err != nil {
 		return nil, asRefusal(err)
 	}
-	out := &SpendOut{Entry: entry, Team: team.ID, User: entry.Holder, Answer: SpendAnswer{Paid: paidFrom(state.Book, entry)}}
-	if m, ok := d.members[memberKey{team.ID, entry.Holder}]; ok && d.users[m.UserID] != nil {
+	out := &SpendOut{Team: team.ID, Answer: d.told(entry)}
+	if in.Op == OpCapture {
+		out.Answer.Credits, out.Answer.Released = credits, kept-credits
+	}
+	if m, ok := d.members[memberKey{team.ID, entry.Holder}]; ok {
 		out.Answer.Available = d.payment(team, *m).available(d.at)
 	}
-	d.remember(team, in, out)
+	d.remember(team, in, entry, out)
 	return out, nil
 }
 
-func (d *desk) unknown(in SpendIn) error {
-	if in.Op == OpReverse {
+func unknown(op Op) error {
+	if op == OpReverse {
 		return refuse(NotFound, "spend_not_found", "there is no such spend in the team")
 	}
 	return refuse(NotFound, "hold_not_found", "there is no such hold in the team")
@@ -268,10 +311,14 @@ func (d *desk) unknown(in SpendIn) error {
 // ofTeam tells whether what is to be settled was asked of this team: of a personal spend
 // the user's book names the team's as its peer.
 func (d *desk) ofTeam(team *Team, in SpendIn) bool {
+	state, ok := d.states[in.Of.Book]
+	if !ok {
+		return false
+	}
 	if in.Of.Book == team.BookID {
 		return true
 	}
-	peer, ok := d.states[in.Of.Book].Book.PeerOf(in.Of.Sequence)
+	peer, ok := state.Book.PeerOf(in.Of.Sequence)
 	return ok && peer.Book == team.BookID
 }
 
@@ -288,41 +335,36 @@ func (p payment) available(at time.Time) int64 {
 	return sum
 }
 
-func (d *desk) answer(team *Team, m *Member, p payment, in SpendIn, entry *ledger.Entry, fellBack bool) *SpendOut {
-	book := d.states[entry.Book].Book
-	after := d.payment(team, *m)
-	out := &SpendOut{
-		Entry: entry, Team: team.ID, User: m.UserID,
-		Answer: SpendAnswer{Paid: paidFrom(book, entry), Available: after.available(d.at), FellBack: fellBack},
-	}
-	d.remember(team, in, out)
+func (d *desk) answer(team *Team, m *Member, in SpendIn, entry *ledger.Entry, fellBack bool) *SpendOut {
+	out := &SpendOut{Team: team.ID, Answer: d.told(entry)}
+	out.Answer.Available, out.Answer.FellBack = d.payment(team, *m).available(d.at), fellBack
+	d.remember(team, in, entry, out)
 	return out
 }
 
-// remember stores the answer with the entry that keeps the key.
-func (d *desk) remember(team *Team, in SpendIn, out *SpendOut) {
-	keeper := out.Entry
-	if keeper.Book != team.BookID {
-		keeper, _ = d.states[team.BookID].Book.Known(in.Key)
-	}
-	if raw, err := json.Marshal(out.Answer); err == nil {
-		keeper.Answer = raw
+// told says what an entry did.
+func (d *desk) told(e *ledger.Entry) SpendAnswer {
+	return SpendAnswer{
+		Entry: ledger.EntryRef{Book: e.Book, Sequence: e.Sequence}, User: e.Holder, Credits: e.Credits, At: e.At,
+		ExpiresAt: e.EndsAt, Paid: paidFrom(d.states[e.Book].Book, e),
 	}
 }
 
-// replay gives the first answer again. Of a spend that another book paid, the entry in
-// the team's book names the paying one.
-func (d *desk) replay(team *Team, in SpendIn, first *ledger.Entry) (*SpendOut, error) {
-	out := &SpendOut{Entry: first, Team: team.ID, User: first.Holder, Replayed: true}
-	if first.Kind == ledger.KindSpendElsewhere && first.Peer != nil {
-		paid := *first
-		paid.Book, paid.Sequence = first.Peer.Book, first.Peer.Sequence
-		out.Entry = &paid
+// remember stores the answer with the entry that keeps the key: of what another book
+// paid, that is the entry in the team's book.
+func (d *desk) remember(team *Team, in SpendIn, entry *ledger.Entry, out *SpendOut) {
+	keeper := entry
+	if keeper.Book != team.BookID {
+		keeper, _ = d.states[team.BookID].Book.Known(ledgerKey(in.Key))
 	}
-	if len(first.Answer) > 0 {
-		if err := json.Unmarshal(first.Answer, &out.Answer); err != nil {
-			return nil, fmt.Errorf("reading the first answer to %q: %w", in.Key, err)
-		}
+	keeper.Answer, _ = json.Marshal(out.Answer) // of strings, numbers and instants: it can't fail
+}
+
+// replay gives the first answer again.
+func (d *desk) replay(team *Team, in SpendIn, first *ledger.Entry) (*SpendOut, error) {
+	out := &SpendOut{Team: team.ID, Replayed: true}
+	if err := json.Unmarshal(first.Answer, &out.Answer); err != nil {
+		return nil, fmt.Errorf("reading the first answer to %q: %w", in.Key, err)
 	}
 	return out, nil
 }

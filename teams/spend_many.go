@@ -42,17 +42,17 @@ func SpendMany(ctx context.Context, tx pgx.Tx, c *billing.Catalog, ins []SpendIn
 	}
 	results := make([]SpendResult, len(ins))
 	for i, in := range ins {
-		if err := d.ready(in); err != nil {
+		if err := d.ready(i, in); err != nil {
 			results[i].Err = err
 			continue
 		}
-		results[i].Out, results[i].Err = d.decide(in)
+		results[i].Out, results[i].Err = d.decide(in, d.whom[i].user)
 	}
 	return results, d.save(ctx, tx)
 }
 
 // ready tells whether everything that the request may touch is locked.
-func (d *desk) ready(in SpendIn) error {
+func (d *desk) ready(i int, in SpendIn) error {
 	team, ok := d.teams[in.TeamID]
 	if !ok {
 		return nil
@@ -60,7 +60,7 @@ func (d *desk) ready(in SpendIn) error {
 	if d.states[team.BookID] == nil {
 		return ErrAgain
 	}
-	m, ok := d.members[memberKey{in.TeamID, in.UserID}]
+	m, ok := d.members[d.whom[i]]
 	if !ok || (m.Access != PersonalAccess && !team.FallBack) {
 		return nil
 	}
@@ -74,14 +74,13 @@ func (d *desk) ready(in SpendIn) error {
 // was read before the lock only told what to lock.
 func openDesk(ctx context.Context, tx pgx.Tx, c *billing.Catalog, ins []SpendIn, at time.Time) (*desk, error) {
 	d := &desk{at: at, states: map[int64]*billing.State{}, changed: map[memberKey]bool{}}
-	keys, err := d.whom(ctx, tx, ins)
-	if err != nil {
+	if err := d.findWhom(ctx, tx, ins); err != nil {
 		return nil, err
 	}
-	if err := d.read(ctx, tx, keys); err != nil {
+	if err := d.read(ctx, tx, ins); err != nil {
 		return nil, err
 	}
-	wants := d.wants(ins, keys)
+	wants := d.wants(ins)
 	if len(wants) == 0 {
 		return d, nil
 	}
@@ -98,41 +97,49 @@ func openDesk(ctx context.Context, tx pgx.Tx, c *billing.Catalog, ins []SpendIn,
 			return nil, err
 		}
 	}
-	return d, d.read(ctx, tx, keys)
+	return d, d.read(ctx, tx, ins)
 }
 
-// whom gives the members that the requests are about. A capture, a release and a reversal
-// are about whoever the entry was made for.
-func (d *desk) whom(ctx context.Context, tx pgx.Tx, ins []SpendIn) ([]memberKey, error) {
-	keys := make([]memberKey, 0, len(ins))
+// findWhom finds the members that the requests are about. A capture, a release and a
+// reversal are about whoever the entry was made for.
+func (d *desk) findWhom(ctx context.Context, tx pgx.Tx, ins []SpendIn) error {
 	var refs []ledger.EntryRef
 	for _, in := range ins {
-		keys = append(keys, memberKey{in.TeamID, in.UserID})
+		d.whom = append(d.whom, memberKey{in.TeamID, in.UserID})
 		if in.Of.Sequence != 0 {
 			refs = append(refs, in.Of)
 		}
 	}
 	if refs == nil {
-		return keys, nil
+		return nil
 	}
 	holders, err := ledger.HoldersOf(ctx, tx, refs)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i, in := range ins {
-		if holder := holders[in.Of]; in.UserID == "" && holder != "" {
-			keys[i].user = holder
+		if in.Of.Sequence != 0 {
+			d.whom[i].user = holders[in.Of]
 		}
 	}
-	return keys, nil
+	return nil
 }
 
-func (d *desk) read(ctx context.Context, tx pgx.Tx, keys []memberKey) error {
-	teamIDs, userIDs := make([]string, len(keys)), make([]string, len(keys))
-	for i, k := range keys {
-		teamIDs[i], userIDs[i] = k.team, k.user
+// read reads the teams, and the members and users that the requests are about or come
+// from. Once the books are locked it also finds which keys were used for other writes.
+func (d *desk) read(ctx context.Context, tx pgx.Tx, ins []SpendIn) error {
+	var teamIDs, userIDs, keys []string
+	var books []int64
+	for i, k := range d.whom {
+		teamIDs, userIDs = append(teamIDs, k.team), append(userIDs, k.user)
+		if by := ins[i].By; !by.Backend() && by.User != k.user {
+			teamIDs, userIDs = append(teamIDs, k.team), append(userIDs, by.User)
+		}
+		if t := d.teams[k.team]; t != nil && d.states[t.BookID] != nil {
+			books, keys = append(books, t.BookID), append(keys, ins[i].Key)
+		}
 	}
-	d.teams, d.users, d.members = map[string]*Team{}, map[string]*User{}, map[memberKey]*Member{}
+	d.teams, d.users, d.members, d.taken = map[string]*Team{}, map[string]*User{}, map[memberKey]*Member{}, map[bookKey]bool{}
 	var batch pgx.Batch
 	batch.Queue(`SELECT `+teamColumns+` FROM teams WHERE id = ANY($1)`, teamIDs).Query(func(rows pgx.Rows) error {
 		list, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[Team])
@@ -157,6 +164,9 @@ func (d *desk) read(ctx context.Context, tx pgx.Tx, keys []memberKey) error {
 		}
 		return err
 	})
+	if books != nil {
+		queueTaken(&batch, books, keys, d.at, d.taken)
+	}
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("reading teams and members: %w", err)
 	}
@@ -164,7 +174,7 @@ func (d *desk) read(ctx context.Context, tx pgx.Tx, keys []memberKey) error {
 }
 
 // wants says which books the requests need, and what of their past.
-func (d *desk) wants(ins []SpendIn, keys []memberKey) []ledger.Want {
+func (d *desk) wants(ins []SpendIn) []ledger.Want {
 	byBook := map[int64]*ledger.Want{}
 	want := func(book int64) *ledger.Want {
 		if byBook[book] == nil {
@@ -178,14 +188,15 @@ func (d *desk) wants(ins []SpendIn, keys []memberKey) []ledger.Want {
 			continue
 		}
 		w := want(team.BookID)
-		w.Keys = append(w.Keys, in.Key)
-		if keys[i].user != "" {
-			w.Drawn = append(w.Drawn, keys[i].user)
+		w.Keys = append(w.Keys, ledgerKey(in.Key))
+		whom := d.whom[i]
+		if whom.user != "" {
+			w.Drawn = append(w.Drawn, whom.user)
 		}
-		if m, ok := d.members[keys[i]]; ok && (m.Access == PersonalAccess || team.FallBack) && d.users[m.UserID] != nil {
+		if m, ok := d.members[whom]; ok && (m.Access == PersonalAccess || team.FallBack) && d.users[m.UserID] != nil {
 			want(d.users[m.UserID].BookID)
 		}
-		if in.Of.Sequence != 0 && d.mayHold(team, keys[i].user, in.Of.Book) {
+		if in.Of.Sequence != 0 && d.mayHold(team, whom.user, in.Of.Book) {
 			w := want(in.Of.Book)
 			w.Undo = append(w.Undo, in.Of.Sequence)
 			if in.Op != OpReverse {

@@ -56,7 +56,7 @@ const auditEntries = `
 		('an entry undoes another if its kind does so', (NOT e.undoes IS NULL)::text, (e.undoes IS NULL)::text,
 		 (e.undoes IS NOT NULL) <> (e.kind IN ('capture', 'release', 'hold_expiry', 'reversal', 'clawback_undone'))),
 		('a key of the ledger''s own says what its entry is', COALESCE(e.own_key, 'a key that the caller chose'), e.key,
-		 (starts_with(e.key, 'ledger:') OR e.kind IN ('hold_expiry', 'contribution_in', 'assignment_in', 'debt_in'))
+		 (starts_with(e.key, 'ledger:') OR e.kind IN ('hold_expiry', 'assignment_in', 'debt_in'))
 		 AND e.key IS DISTINCT FROM e.own_key)
 	) AS c (what, want, got, is_wrong)
 	WHERE c.is_wrong`
@@ -110,7 +110,7 @@ const auditPeers = `
 	       COALESCE(p.kind || ' of ' || p.credits || ' with entry ' || p.peer_sequence || ' of book ' || p.peer_book_id, 'none')
 	FROM entries e
 	LEFT JOIN LATERAL (
-		SELECT kind, credits, at, peer_book_id, peer_sequence
+		SELECT kind, key, credits, at, peer_book_id, peer_sequence
 		FROM entries WHERE book_id = e.peer_book_id AND sequence = e.peer_sequence LIMIT 1) p ON true
 	WHERE e.book_id BETWEEN $1 AND $2
 	  AND (e.peer_book_id IS NOT NULL OR e.kind IN ('contribution', 'contribution_in', 'assignment', 'assignment_in', 'debt', 'debt_in',
@@ -118,6 +118,7 @@ const auditPeers = `
 	  AND NOT COALESCE(
 		p.peer_book_id = e.book_id AND p.peer_sequence = e.sequence AND p.credits = e.credits AND p.at = e.at
 		AND e.peer_book_id <> e.book_id
+		AND starts_with(e.key, 'ledger:') <> starts_with(p.key, 'ledger:')
 		AND CASE e.kind WHEN 'contribution' THEN p.kind = 'contribution_in' WHEN 'contribution_in' THEN p.kind = 'contribution'
 		                WHEN 'assignment' THEN p.kind = 'assignment_in' WHEN 'assignment_in' THEN p.kind = 'assignment'
 		                WHEN 'debt' THEN p.kind = 'debt_in' WHEN 'debt_in' THEN p.kind = 'debt'

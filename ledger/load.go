@@ -82,13 +82,17 @@ func load(ctx context.Context, q Querier, at time.Time, wants []Want, lock bool)
 	}
 	slices.Sort(l.ids)
 	l.ids = slices.Compact(l.ids)
+	if lock {
+		// Generic plans are kept from when the tables were small; see load_past.go.
+		l.batch.Queue(`SET LOCAL enable_seqscan = off`)
+	}
 	l.queueBooks(lock)
 	l.queueAccounts()
 	l.queueLots()
+	l.queuePortions()
 	l.queueEntries()
 	l.queueReturned()
 	l.queueHolds()
-	l.queueNextHoldEnd()
 	l.queueDebts()
 	l.queueDrawn()
 	if err := q.SendBatch(ctx, &l.batch).Close(); err != nil {
@@ -173,19 +177,23 @@ func (l *loader) queueAccounts() {
 	})
 }
 
-// queueLots loads the lots that have something left and what that is, those that were
-// asked for or that an open debt names, and all their descendants in the book: what
-// comes back to an old lot may have to join a rollover lot that is used up.
+// queueLots loads the lots that have something left, those that were asked for or that
+// an open debt names, and all their descendants in the book: what comes back to an old
+// lot may have to join a rollover lot that is used up.
 func (l *loader) queueLots() {
 	l.batch.Queue(`
 		WITH RECURSIVE wanted (book_id, id) AS (
-			(SELECT book_id, lot_id FROM lot_balances WHERE book_id = ANY($1) AND is_open
+			(SELECT ids.id, open.lot_id
+			 FROM unnest($1::bigint[]) AS ids (id)
+			 CROSS JOIN LATERAL (SELECT lot_id FROM lot_balances WHERE book_id = ids.id AND is_open ORDER BY account_id OFFSET 0) open
 			 UNION
 			 SELECT book_id, lot_id FROM debts WHERE book_id = ANY($1) AND paid < credits
 			 UNION
-			 SELECT w.book_id, o.id
+			 SELECT o.book_id, o.id
 			 FROM unnest($2::bigint[], $3::text[]) AS w (book_id, origin)
-			 CROSS JOIN LATERAL (SELECT id FROM lots WHERE book_id = w.book_id AND origin = w.origin LIMIT 1) o
+			 CROSS JOIN LATERAL (SELECT book_id, origin, id FROM lots WHERE (book_id, origin) >= (w.book_id, w.origin)
+			                     ORDER BY book_id, origin LIMIT 1) o
+			 WHERE o.book_id = w.book_id AND o.origin = w.origin
 			 UNION
 			 SELECT w.book_id, p.lot_id
 			 FROM unnest($4::bigint[], $5::bigint[]) AS w (book_id, entry)
@@ -196,45 +204,50 @@ func (l *loader) queueLots() {
 		)
 		SELECT l.book_id, l.id, l.source, l.origin, l.granted, l.effective_at, l.expires_at, l.first_granted_at, l.series,
 		       l.step, l.turns_survived, l.contributor, l.payer, l.frozen, l.parent_book_id, l.parent_lot_id, l.root_origin,
-		       l.created_entry, left_over.accounts, left_over.balances, left_over.helds
+		       l.created_entry
 		FROM wanted
-		CROSS JOIN LATERAL (SELECT * FROM lots WHERE book_id = wanted.book_id AND id = wanted.id LIMIT 1) l
-		CROSS JOIN LATERAL (
-			SELECT array_agg(account_id) AS accounts, array_agg(balance) AS balances, array_agg(held) AS helds
-			FROM lot_balances WHERE book_id = wanted.book_id AND lot_id = wanted.id AND is_open) left_over`,
+		CROSS JOIN LATERAL (SELECT * FROM lots WHERE book_id = wanted.book_id AND id = wanted.id LIMIT 1) l`,
 		l.ids, l.originBooks, l.origins, l.undoBooks, l.undoIDs,
 	).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
-			if err := l.scanLot(rows); err != nil {
+			var parentBook, parentLot *int64
+			var t Lot
+			if err := rows.Scan(&t.book, &t.ID, &t.Source, &t.Origin, &t.Granted, &t.EffectiveAt, &t.ExpiresAt,
+				&t.FirstGrantedAt, &t.Series, &t.Step, &t.TurnsSurvived, &t.Contributor, &t.Payer, &t.Frozen,
+				&parentBook, &parentLot, &t.RootOrigin, &t.createdEntry); err != nil {
 				return fmt.Errorf("reading a lot: %w", err)
 			}
+			if parentBook != nil {
+				t.Parent = &LotRef{Book: *parentBook, Lot: *parentLot}
+			}
+			l.books[t.book].addLot(&t)
 		}
 		return rows.Err()
 	})
 }
 
-func (l *loader) scanLot(rows pgx.Rows) error {
-	var parentBook, parentLot *int64
-	var accounts []int32
-	var balances, helds []int64
-	var t Lot
-	if err := rows.Scan(&t.book, &t.ID, &t.Source, &t.Origin, &t.Granted, &t.EffectiveAt, &t.ExpiresAt,
-		&t.FirstGrantedAt, &t.Series, &t.Step, &t.TurnsSurvived, &t.Contributor, &t.Payer, &t.Frozen,
-		&parentBook, &parentLot, &t.RootOrigin, &t.createdEntry, &accounts, &balances, &helds); err != nil {
-		return err
-	}
-	if parentBook != nil {
-		t.Parent = &LotRef{Book: *parentBook, Lot: *parentLot}
-	}
-	b := l.books[t.book]
-	b.addLot(&t)
-	for i, id := range accounts {
-		a, ok := b.Account(id)
-		if !ok {
-			return fmt.Errorf("lot %d of book %d has credits in account %d, which isn't there", t.ID, b.ID, id)
+// queuePortions loads what the lots have left.
+func (l *loader) queuePortions() {
+	l.batch.Queue(`
+		SELECT ids.id, open.lot_id, open.account_id, open.balance, open.held
+		FROM unnest($1::bigint[]) AS ids (id)
+		CROSS JOIN LATERAL (SELECT lot_id, account_id, balance, held FROM lot_balances
+		                    WHERE book_id = ids.id AND is_open ORDER BY account_id OFFSET 0) open`, l.ids,
+	).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			var book, lot, balance, held int64
+			var account int32
+			if err := rows.Scan(&book, &lot, &account, &balance, &held); err != nil {
+				return fmt.Errorf("reading what a lot has left: %w", err)
+			}
+			b := l.books[book]
+			a, ok := b.Account(account)
+			if !ok || b.lots[lot] == nil {
+				return fmt.Errorf("lot %d of book %d has credits in account %d, which can't be", lot, book, account)
+			}
+			a.portions = append(a.portions, &Portion{Lot: b.lots[lot], Account: a, Balance: balance, Held: held})
+			a.unsorted = true
 		}
-		a.portions = append(a.portions, &Portion{Lot: &t, Account: a, Balance: balances[i], Held: helds[i]})
-		a.unsorted = true
-	}
-	return nil
+		return rows.Err()
+	})
 }

@@ -2,14 +2,15 @@ package ledger
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// Entries, postings and holds grow for ever. Each look-up below is a LATERAL of its own
-// with a limit, so that the planner can only follow the index, whatever it believes of
-// the tables' sizes: a scan here would be a scan for every spend.
+// Entries, postings and holds grow for ever, and a plan that was made while they were
+// small lives on. So each look-up is a LATERAL of its own and, where a table has several
+// keys that lead with the book, asks for the order of the right one: whatever the
+// planner believes of the sizes, only that index saves it a sort. A wrong one would read
+// the whole book for every spend.
 
 // queueEntries loads the entries whose keys or numbers were asked for, with what they
 // posted or, of a hold, drew.
@@ -23,7 +24,8 @@ func (l *loader) queueEntries() {
 		       COALESCE(e.lot_id, 0), e.ends_at, e.answer, p.lots, p.froms, p.tos, p.credits, h.lots, h.accounts, h.credits
 		FROM (
 			SELECT e.* FROM unnest($1::bigint[], $2::text[]) AS w (book_id, key)
-			CROSS JOIN LATERAL (SELECT * FROM entries WHERE book_id = w.book_id AND key = w.key LIMIT 1) e
+			CROSS JOIN LATERAL (SELECT * FROM entries WHERE (book_id, key) >= (w.book_id, w.key) ORDER BY book_id, key LIMIT 1) e
+			WHERE e.book_id = w.book_id AND e.key = w.key
 			UNION ALL
 			SELECT e.* FROM unnest($3::bigint[], $4::bigint[]) AS w (book_id, sequence)
 			CROSS JOIN LATERAL (SELECT * FROM entries WHERE book_id = w.book_id AND sequence = w.sequence LIMIT 1) e) e
@@ -100,7 +102,9 @@ func (l *loader) queueReturned() {
 		FROM unnest($1::bigint[], $2::bigint[]) AS w (book_id, undoes)
 		CROSS JOIN LATERAL (
 			SELECT book_id, undoes, sequence FROM entries
-			WHERE book_id = w.book_id AND undoes = w.undoes AND kind IN ('reversal', 'clawback_undone') OFFSET 0) e
+			WHERE (book_id, undoes) >= (w.book_id, w.undoes) AND (book_id, undoes) <= (w.book_id, w.undoes)
+			  AND undoes IS NOT NULL AND kind IN ('reversal', 'clawback_undone')
+			ORDER BY book_id, undoes OFFSET 0) e
 		CROSS JOIN LATERAL (
 			SELECT lot_id, to_account, credits FROM postings
 			WHERE book_id = e.book_id AND entry = e.sequence AND from_account IN (2, 4) OFFSET 0) p
@@ -122,20 +126,24 @@ func (l *loader) queueReturned() {
 }
 
 // queueHolds loads the holds that are due and those that were asked for, with what the
-// open ones keep.
+// open ones keep, and finds when the first of the others ends.
 func (l *loader) queueHolds() {
 	l.batch.Queue(`
-		SELECT h.book_id, h.id, h.holder_id, h.state, h.credits, h.captured, h.held_at, h.expires_at, h.settled_at,
+		SELECT h.book_id, h.id, h.holder_id, h.state, h.credits, h.captured, h.held_at, h.expires_at, h.settled_at, h.is_wanted,
 		       d.lots, d.accounts, d.credits
 		FROM (
-			SELECT * FROM holds WHERE book_id = ANY($1) AND state = 'open' AND expires_at <= $2
-			UNION
-			SELECT h.* FROM unnest($3::bigint[], $4::bigint[]) AS w (book_id, id)
+			SELECT h.*, h.expires_at <= $2 AS is_wanted FROM unnest($1::bigint[]) AS ids (id)
+			CROSS JOIN LATERAL (
+				(SELECT * FROM holds WHERE book_id = ids.id AND state = 'open' AND expires_at <= $2 ORDER BY expires_at)
+				UNION ALL
+				(SELECT * FROM holds WHERE book_id = ids.id AND state = 'open' AND expires_at > $2 ORDER BY expires_at LIMIT 1)) h
+			UNION ALL
+			SELECT h.*, true FROM unnest($3::bigint[], $4::bigint[]) AS w (book_id, id)
 			CROSS JOIN LATERAL (SELECT * FROM holds WHERE book_id = w.book_id AND id = w.id LIMIT 1) h) h
 		CROSS JOIN LATERAL (
 			SELECT array_agg(lot_id ORDER BY line) AS lots, array_agg(account_id ORDER BY line) AS accounts,
 			       array_agg(credits ORDER BY line) AS credits
-			FROM hold_draws WHERE book_id = h.book_id AND hold_id = h.id AND h.state = 'open') d`,
+			FROM hold_draws WHERE book_id = h.book_id AND hold_id = h.id AND h.state = 'open' AND h.is_wanted) d`,
 		l.ids, l.at, l.holdBooks, l.holdIDs,
 	).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
@@ -150,13 +158,21 @@ func (l *loader) queueHolds() {
 func (l *loader) scanHold(rows pgx.Rows) error {
 	var book int64
 	var h HoldState
+	var wanted bool
 	var lots, credits []int64
 	var accounts []int32
 	if err := rows.Scan(&book, &h.ID, &h.Holder, &h.Status, &h.Credits, &h.Captured, &h.HeldAt, &h.ExpiresAt, &h.SettledAt,
-		&lots, &accounts, &credits); err != nil {
+		&wanted, &lots, &accounts, &credits); err != nil {
 		return err
 	}
 	b := l.books[book]
+	if !wanted {
+		b.nextHoldEnd = &h.ExpiresAt
+		return nil
+	}
+	if b.holds[h.ID] != nil { // due and asked for
+		return nil
+	}
 	b.holds[h.ID] = &h
 	for i, id := range lots {
 		lot, found := b.lots[id]
@@ -167,27 +183,6 @@ func (l *loader) scanHold(rows pgx.Rows) error {
 		h.draws = append(h.draws, Draw{Portion: b.portion(lot, account), Credits: credits[i]})
 	}
 	return nil
-}
-
-// queueNextHoldEnd finds when the first of the other open holds ends.
-func (l *loader) queueNextHoldEnd() {
-	l.batch.Queue(`
-		SELECT ids.id, h.expires_at
-		FROM unnest($1::bigint[]) AS ids (id)
-		CROSS JOIN LATERAL (SELECT expires_at FROM holds
-		                    WHERE book_id = ids.id AND state = 'open' AND expires_at > $2
-		                    ORDER BY expires_at LIMIT 1) h`, l.ids, l.at,
-	).Query(func(rows pgx.Rows) error {
-		for rows.Next() {
-			var book int64
-			var end time.Time
-			if err := rows.Scan(&book, &end); err != nil {
-				return fmt.Errorf("reading the next hold's end: %w", err)
-			}
-			l.books[book].nextHoldEnd = &end
-		}
-		return rows.Err()
-	})
 }
 
 func (l *loader) queueDebts() {

@@ -62,14 +62,22 @@ type CarryIn struct {
 	// pay the book's debt only if that person is the one who owes it (R1).
 	Contributor string
 	PaysDebt    bool
+
+	KeyInTo bool // the request names the second book, so that one keeps the key
 }
 
 // Carry moves credits between two books: an entry in each, which meet in the two
 // clearing accounts. The lots keep source, dates and lineage. The key is the first
-// book's; the second book's entry is keyed by the first. A repeated key is answered
-// with the first book's entry alone, which names the other half.
+// book's, unless KeyInTo says otherwise; the other book's entry is keyed by the one that
+// has it. A repeated key is answered with the entry that has it alone, which names the
+// other half.
 func Carry(from, to *Book, r Request, in CarryIn) (out, into *Entry, err error) {
-	if first, err := from.replay(in.Kind, &r); first != nil || err != nil {
+	if in.KeyInTo {
+		first, err := to.replay(in.Kind+"_in", &r)
+		if first != nil || err != nil {
+			return nil, first, err
+		}
+	} else if first, err := from.replay(in.Kind, &r); first != nil || err != nil {
 		return first, nil, err
 	}
 	if from.ID == to.ID {
@@ -96,7 +104,11 @@ func Carry(from, to *Book, r Request, in CarryIn) (out, into *Entry, err error) 
 	if err := to.checkRoom(credits); err != nil {
 		return nil, nil, err
 	}
-	out, into = link(from, to, r, in.Kind, in.Kind+"_in", credits)
+	if in.KeyInTo {
+		into, out = link(to, from, r, in.Kind+"_in", in.Kind, credits)
+	} else {
+		out, into = link(from, to, r, in.Kind, in.Kind+"_in", credits)
+	}
 	for _, d := range draws {
 		lot := d.Portion.Lot
 		from.post(out, lot, d.Portion.Account.ID, Clearing, d.Credits)
@@ -110,12 +122,12 @@ func Carry(from, to *Book, r Request, in CarryIn) (out, into *Entry, err error) 
 	return out, into, nil
 }
 
-// link begins two entries that name each other.
-func link(from, to *Book, r Request, out, into EntryKind, credits int64) (*Entry, *Entry) {
-	first := from.begin(out, r, credits)
-	second := to.begin(into, first.peer(r), credits)
-	first.Peer = &EntryRef{Book: to.ID, Sequence: second.Sequence}
-	second.Peer = &EntryRef{Book: from.ID, Sequence: first.Sequence}
+// link begins two entries that name each other. The first has the key.
+func link(a, b *Book, r Request, kindA, kindB EntryKind, credits int64) (*Entry, *Entry) {
+	first := a.begin(kindA, r, credits)
+	second := b.begin(kindB, first.peer(r), credits)
+	first.Peer = &EntryRef{Book: b.ID, Sequence: second.Sequence}
+	second.Peer = &EntryRef{Book: a.ID, Sequence: first.Sequence}
 	return first, second
 }
 

@@ -3,7 +3,6 @@ package billing
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,59 +23,23 @@ func AssignOldest(ctx context.Context, tx pgx.Tx, c *Catalog, personal int64, te
 		return "", err
 	}
 	sub := from.assignable()
-	if sub == nil || len(to.Subs) > 0 {
+	if sub == nil || to.living() != nil {
 		return "", Save(ctx, tx, states...)
 	}
-	if err := assign(from, to, sub, by, at); err != nil {
+	goes := func(l *ledger.Lot) bool { return l.Series == sub.Facts.ID || l.Source == ledger.Purchase }
+	if err := carrySub(from, to, sub, goes, by, at, "assigned"); err != nil {
 		return "", err
 	}
-	if err := errors.Join(from.Settle(at), to.Settle(at)); err != nil {
-		return "", err
-	}
-	sub.TeamID = team.TeamID
-	_, err = tx.Exec(ctx, `UPDATE subscriptions SET book_id = $2, team_id = $3 WHERE id = $1`, sub.Facts.ID, team.BookID, team.TeamID)
-	if err != nil {
-		return "", fmt.Errorf("assigning %s: %w", sub.Facts.ID, err)
-	}
-	return sub.Facts.ID, Save(ctx, tx, states...)
+	return sub.Facts.ID, moveSub(ctx, tx, states, sub, team, at)
 }
 
 // assignable is the oldest subscription that has not ended and whose plan allows teams.
 func (s *State) assignable() *Sub {
 	for _, sub := range s.Subs {
-		if sub.State == "placed" && sub.TeamID == "" && !sub.Facts.Status.Ended() && teamCapable(s.Catalog, &sub.Facts) {
+		if sub.State == statePlaced && sub.TeamID == "" && !sub.Facts.Status.Ended() && teamCapable(s.Catalog, &sub.Facts) {
 			return sub
 		}
 	}
-	return nil
-}
-
-// assign carries a subscription with its lots, and all purchased lots beside it, from
-// one settled book to another.
-func assign(from, to *State, sub *Sub, by string, at time.Time) error {
-	account, _ := to.Book.Account(ledger.Main)
-	source, _ := from.Book.Account(ledger.Main)
-	for _, portion := range from.Book.Portions() {
-		lot := portion.Lot
-		if lot.Series != sub.Facts.ID && lot.Source != ledger.Purchase {
-			continue
-		}
-		draws := from.Book.TakeFrom(lot, source, portion.Free())
-		if len(draws) == 0 {
-			continue
-		}
-		_, in, err := ledger.Carry(from.Book, to.Book, ledger.Request{
-			Key: fmt.Sprintf("assign:%s:%d:%d", sub.Facts.ID, lot.ID, from.Book.NextNumber()), Actor: by, At: at,
-			Memo: "subscription " + sub.Facts.ID + " assigned",
-		}, ledger.CarryIn{Kind: ledger.KindAssignment, From: source, To: account, Draws: draws})
-		if err != nil {
-			return fmt.Errorf("carrying lot %d: %w", lot.ID, err)
-		}
-		sub.follow(lot, in, to.Book)
-	}
-	from.Subs = without(from.Subs, sub)
-	to.Subs = append(to.Subs, sub)
-	sub.dirty = true
 	return nil
 }
 

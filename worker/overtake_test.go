@@ -127,20 +127,8 @@ func TestOvertake(t *testing.T) {
 	t.Run("B3_ABurstForOneObjectNeedsFewFetches", func(t *testing.T) {
 		t.Parallel()
 		d, team := acme(t, 5)
-		stage, err := Stager(d.pool, quiet())
-		ok(t, err)
 		const burst = 50
-		d.inTx(func(tx pgx.Tx) error {
-			var args []billing.EventArgs
-			for range burst {
-				event := d.makeEvent("customer.subscription.updated", "sub_1", "cus_1")
-				if _, err := billing.RecordEvent(t.Context(), tx, event); err != nil {
-					return err
-				}
-				args = append(args, event.Args())
-			}
-			return stage(t.Context(), tx, args)
-		})
+		d.stageAll(burst)
 		d.start(func(c *Config) { c.EventWorkers = 20 })
 		d.until("the burst is worked", func() bool { return d.count(`SELECT count(*) FROM events WHERE state = 'done'`) == burst })
 		if n := d.fake.fetched("sub_1"); n > 2 {

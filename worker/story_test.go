@@ -362,10 +362,14 @@ func (w *world) allocate(book int64, key, holder string, credits int64) {
 }
 
 // move settles a book, lets do decide, and writes, as the API's edge does.
-func (w *world) move(book int64, want ledger.Want, do func(b *ledger.Book, at time.Time) (*ledger.Entry, error)) (sequence int64) {
+func (w *world) move(book int64, want ledger.Want, do func(b *ledger.Book, at time.Time) (*ledger.Entry, error)) int64 {
+	w.t.Helper()
+	return w.moveAt(book, want, w.stripe.Now(), do)
+}
+
+func (w *world) moveAt(book int64, want ledger.Want, at time.Time, do func(b *ledger.Book, at time.Time) (*ledger.Entry, error)) (sequence int64) {
 	w.t.Helper()
 	w.inTx(func(tx pgx.Tx) error {
-		at := w.stripe.Now()
 		state, err := billing.OpenState(w.t.Context(), tx, w.catalog, at, want)
 		ok(w.t, err)
 		ok(w.t, state.Settle(at))

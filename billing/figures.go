@@ -198,11 +198,3 @@ func (f *Figures) capSeats(quantities map[string]int64, seats int64) {
 		}
 	}
 }
-
-// Seats gives the seats that a subscription bought, by the catalogue of today.
-func Seats(c *Catalog, s *Subscription) int64 {
-	if !s.Status.countsSeats() {
-		return 0
-	}
-	return figure(c, s.Items, nil).seats(s.Items)
-}

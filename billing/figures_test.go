@@ -67,7 +67,8 @@ func TestFigures(t *testing.T) {
 			StatusTrialing: 5, StatusActive: 5, StatusPastDue: 5, StatusUnpaid: 5, StatusPaused: 5,
 			StatusIncomplete: 0, StatusIncompleteExpired: 0, StatusCanceled: 0, "unheard_of": 0,
 		} {
-			if got := Seats(catalog, &Subscription{Status: status, Items: []Item{item("team_month", 5)}}); got != want {
+			s := tell(t, catalog.Plans...).subscribes("2025-01-01", item("team_month", 5)).on("2025-01-01").is(status).on("2025-01-02")
+			if got := s.sub.SeatsBought(); got != want {
 				t.Errorf("%s: %d seats, want %d", status, got, want)
 			}
 		}

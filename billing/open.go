@@ -13,7 +13,7 @@ const openMax = 120
 // period, opens every period that has begun, and keeps those that aren't granted yet at
 // today's figures.
 func (s *State) openPeriods(sub *Sub, at time.Time) error {
-	if sub.Facts.Status == StatusIncomplete {
+	if sub.Facts.Status == StatusIncomplete || sub.Facts.Status == StatusIncompleteExpired {
 		return nil
 	}
 	if sub.last() == nil && !s.openFirst(sub, at) {

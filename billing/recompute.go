@@ -29,6 +29,10 @@ func (s *State) grant(sub *Sub, p *Period) error {
 	}
 	at := p.Start
 	p.GrantedAt, p.dirty = &at, true
+	if p.TurnedAt != nil && p.TurnedAt.Before(p.End) {
+		// It ended with its subscription, since it wasn't known to be paid.
+		p.TurnedAt = nil
+	}
 	if err := s.issue(sub, p, credits, at, fmt.Sprintf("the period of %s, %d seats", stamp(p.Start), p.Seats)); err != nil {
 		return err
 	}

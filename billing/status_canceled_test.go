@@ -67,6 +67,26 @@ func TestCanceled(t *testing.T) {
 		s.renews("2025-02-01").paysLine(line("2025-02-01", "2025-03-01", paid)).cancels("2025-02-20").on("2025-02-25").
 			has("rollover: pool 4000; 2025-01-01..2025-03-01", "monthly: pool 5000; 2025-02-01..2025-03-01").on("2025-03-01").has()
 	})
+	t.Run("B3_ThePaymentMayBeHeardOfAfterTheCancellation", func(t *testing.T) {
+		s := tell(t, plan("team")).subscribes("2025-01-01", item("team_month", 5)).cancels("2025-01-20").on("2025-01-20").has()
+		s.paysLine(line("2025-01-01", "2025-02-01", func(l *PaidLine) { l.PaidAt = ptr(day("2025-01-01 00:05")) })).on("2025-01-20 00:01").
+			has("monthly: pool 5000; 2025-01-01..2025-02-01").on("2025-02-01").has()
+	})
+	t.Run("B6_WhatEndsIsDatedByTheCancellationOrByTheMonthsEnd", func(t *testing.T) {
+		for _, s := range []*story{
+			begin(t).is(StatusPastDue).on("2025-02-10").cancels("2025-02-11").on("2025-02-20"),
+			begin(t).spends("2025-01-02", 5000).on("2025-02-05").cancels("2025-02-11").on("2025-02-20"),
+		} {
+			for _, e := range s.state.Book.Entries() {
+				if e.Kind == "expiry" && shortly(e.At) != "2025-02-11" {
+					t.Errorf("%s at %s", e.Key, e.At)
+				}
+			}
+			if turned := *s.sub.last().TurnedAt; shortly(turned) != "2025-02-11" {
+				t.Errorf("turned at %s", turned)
+			}
+		}
+	})
 	t.Run("B6_AMonthGrantedBeforeWeHeardThatItHadEndedEndsAtOnce", func(t *testing.T) {
 		begin(t, periodStart).on("2025-02-01").cancels("2025-01-20").on("2025-02-02").has()
 	})

@@ -52,7 +52,7 @@ func TestStatus(t *testing.T) {
 	})
 	t.Run("B6_IncompleteOpensNothing", func(t *testing.T) {
 		s := tell(t, plan("team", periodStart)).subscribes("2025-01-01", item("team_month", 5)).is(StatusIncomplete)
-		s.on("2025-01-01").spans().has().is(StatusIncompleteExpired).on("2025-01-02").has()
+		s.on("2025-01-01").spans().has().is(StatusIncompleteExpired).on("2025-01-02").spans().has()
 	})
 	t.Run("B6_IncompleteThenActive", func(t *testing.T) {
 		tell(t, plan("team")).subscribes("2025-01-01", item("team_month", 5)).is(StatusIncomplete).on("2025-01-01").

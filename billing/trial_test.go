@@ -34,6 +34,10 @@ func TestTrial(t *testing.T) {
 	t.Run("B4_AnotherPlanCountsItsOwnTrialCredits", func(t *testing.T) {
 		begin(t).switches("2025-01-05", item("business_month", 9)).remembers(1, "T 1000 O 0 granted 1000 taken 0")
 	})
+	t.Run("B6_OnlyATrialThatStripeCallsOneIsRecomputed", func(t *testing.T) {
+		begin(t).is(StatusPastDue).seats(1).on("2025-01-05").has(trial)
+		begin(t).is(StatusActive).seats(1).on("2025-01-05").has(trial)
+	})
 	t.Run("B4_EndedEarlyItJustEndsAndNothingIsOwed", func(t *testing.T) {
 		s := converts(begin(t, proration).spends("2025-01-02", 400).seats(1).on("2025-01-03"), "2025-01-04").pays().on("2025-01-04")
 		s.has("monthly: pool 1000; 2025-01-04..2025-02-05").remembers(2, "T 1000 O 0 granted 1000 taken 0")

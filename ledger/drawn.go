@@ -282,9 +282,9 @@ func (b *Book) PeerOf(sequence int64) (EntryRef, bool) {
 	return EntryRef{}, false
 }
 
-// DrawnSince gives what each holder drew from the main account since an instant and in
-// all. While that is the window in which the book counts, it is read off; else it is
-// added up from the entries.
+// DrawnSince gives what each holder drew from the main account since the start of the
+// book's window, as SetWindow says it, and in all. While that is the window in which the
+// book counts, it is read off; else it is added up from the entries.
 func DrawnSince(ctx context.Context, tx pgx.Tx, b *Book, since time.Time) (map[string]FromMain, error) {
 	sql, args := countDrawn, []any{b.ID, since}
 	if !b.loadedWindow.IsZero() && since.Equal(b.loadedWindow) {
@@ -314,5 +314,10 @@ func DrawnSince(ctx context.Context, tx pgx.Tx, b *Book, since time.Time) (map[s
 	}
 	err := collect(`SELECT holder_id, credits FROM drawn WHERE book_id = $1 AND window_start = $2`, []any{b.ID, ever},
 		func(s *FromMain, n int64) { s.Total = n })
+	// What the book has decided since it was loaded, a hold's end say, counts as done.
+	for holder, changed := range b.drew() {
+		sum := sums[holder]
+		sums[holder] = FromMain{Window: sum.Window + changed.Window, Total: sum.Total + changed.Total}
+	}
 	return sums, err
 }

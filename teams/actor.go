@@ -31,6 +31,8 @@ type room struct {
 	state  *billing.State
 	role   Role // of whoever asks; the backend is as an owner
 	member *Member
+
+	suspended bool // whoever asks is
 }
 
 // openRoom locks a team's book, loads it, settles it, and finds out what role the actor
@@ -82,8 +84,9 @@ func (r *room) findRole(ctx context.Context, db billing.DB, by Actor) error {
 	if err != nil {
 		return err
 	}
-	r.role, r.member = m.Role, &m
-	return nil
+	user, err := GetUser(ctx, db, by.User)
+	r.role, r.member, r.suspended = m.Role, &m, user.SuspendedAt != nil
+	return err
 }
 
 // may refuses in S4's order: suspended or closed, then the role.
@@ -91,6 +94,8 @@ func (r *room) may(allowed bool, what string) error {
 	switch {
 	case r.team.SuspendedAt != nil:
 		return refuse(Suspended, "team_suspended", "the team is suspended")
+	case r.suspended:
+		return refuse(Suspended, "user_suspended", "the user is suspended")
 	case !allowed:
 		return refuse(Forbidden, "role_forbids", "a %s may not %s", r.role, what)
 	case r.team.ClosedAt != nil:

@@ -139,7 +139,7 @@ func (d *desk) check(team *Team, in SpendIn, holder string) error {
 	}
 	// What a hold keeps may always go back.
 	if in.Op != OpRelease {
-		if err := d.suspended(team, holder); err != nil {
+		if err := d.suspended(team, holder, in.By.User); err != nil {
 			return err
 		}
 	}
@@ -165,12 +165,14 @@ func maySettle(in SpendIn, role Role, holder string) bool {
 	return in.By.User == holder || role.Manages()
 }
 
-func (d *desk) suspended(team *Team, userID string) error {
+func (d *desk) suspended(team *Team, userIDs ...string) error {
 	if team.SuspendedAt != nil {
 		return refuse(Suspended, "team_suspended", "the team is suspended")
 	}
-	if u := d.users[userID]; u != nil && u.SuspendedAt != nil {
-		return refuse(Suspended, "user_suspended", "the user is suspended")
+	for _, id := range userIDs {
+		if u := d.users[id]; u != nil && u.SuspendedAt != nil {
+			return refuse(Suspended, "user_suspended", "the user is suspended")
+		}
 	}
 	return nil
 }

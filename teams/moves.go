@@ -241,7 +241,10 @@ func (m *move) decide() (*MoveOut, error) {
 	from, to := m.accounts()
 	out.Before = m.balances(from, to)
 	if m.in.All {
-		m.in.Credits = out.Before.From
+		m.in.Credits = min(out.Before.From, ledger.CreditsMax)
+		if m.in.Credits == 0 {
+			return nil, m.tooMuch(&ledger.InsufficientError{})
+		}
 	}
 	out.Credits = m.in.Credits
 	var entry *ledger.Entry // the one in the team's book
@@ -283,6 +286,9 @@ func replayedMove(first *ledger.Entry) (*MoveOut, error) {
 func (m *move) check() error {
 	if utf8.RuneCountInString(m.in.Reason) > reasonLengthMax {
 		return refuseField("reason_too_long", "reason", "a reason has at most %d characters", reasonLengthMax)
+	}
+	if m.in.All && m.kind != ledger.KindReclaim {
+		return refuseField("all_invalid", "all", "only a reclaim takes all there is")
 	}
 	if !m.in.All && (m.in.Credits < 1 || m.in.Credits > ledger.CreditsMax) {
 		return asRefusal(&ledger.AmountError{Credits: m.in.Credits})

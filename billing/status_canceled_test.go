@@ -16,7 +16,10 @@ func TestCanceled(t *testing.T) {
 			on("2025-01-31 23:59").has("monthly: pool 5000; 2025-01-01..2025-02-01").on("2025-02-01").has()
 	})
 	t.Run("B6_OrAtOnceIfThatIsOver", func(t *testing.T) {
-		begin(t).on("2025-02-01 10:00").has("monthly: pool 5000; 2025-01-01..2025-02-02").cancels("2025-02-01 11:00").on("2025-02-01 11:00").has()
+		s := begin(t).on("2025-02-01 10:00").has("monthly: pool 5000; 2025-01-01..2025-02-02").cancels("2025-02-01 11:00").on("2025-02-01 11:00").has()
+		if got := s.posted("rollover"); got != 0 {
+			t.Errorf("%d rolled", got)
+		}
 	})
 	t.Run("B8_CanceledInsteadOfPaidWhatWasRolledEndsToo", func(t *testing.T) {
 		begin(t).is(StatusPastDue).on("2025-02-10").has("rollover: pool 5000; 2025-01-01..2025-03-02").

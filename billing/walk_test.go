@@ -79,7 +79,8 @@ func (w *world) invoice(at time.Time, lines ...PaidLine) {
 	switch w.draw("payment", 0, 9) {
 	case 0: // never
 	case 1:
-		inv.payAt = at.Add(time.Duration(w.draw("late", 1, 50)) * 24 * time.Hour)
+		days := rapid.SampledFrom([]int{40, 20, 1, 2, 29}).Draw(w.t, "late")
+		inv.payAt = at.Add(time.Duration(days) * 24 * time.Hour)
 	default:
 		inv.payAt = at.Add(time.Duration(w.draw("soon", 0, 90)) * time.Minute)
 	}
@@ -346,6 +347,25 @@ func TestWalk(t *testing.T) {
 		seldom, often := live(t, plans, life, 0).told(), live(t, plans, life, wait(t)).told()
 		if !slices.Equal(seldom, often) {
 			t.Fatalf("settled seldom:\n\t%s\nsettled often:\n\t%s", strings.Join(seldom, "\n\t"), strings.Join(often, "\n\t"))
+		}
+	}))
+	t.Run("B8_RenewalsHeardOfLateCostNobodyACredit", rapid.MakeCheck(func(t *rapid.T) {
+		plans := plans(t)
+		for i := range plans {
+			plans[i].GrantRule = GrantRulePaid
+		}
+		w := &world{t: t, prompt: true}
+		w.begin()
+		w.hears()
+		for range rapid.IntRange(1, 6).Draw(t, "waits") {
+			days := rapid.SampledFrom([]int{30, 9, 2, 40, 70, 20}).Draw(t, "days")
+			w.passes(time.Duration(days*24+w.draw("hours", 0, 24)) * time.Hour)
+		}
+		w.hears()
+		prompt := live(t, plans, w.life, 0).told()
+		late := live(t, plans, []deed{w.life[0], w.life[len(w.life)-1]}, 0).told()
+		if !slices.Equal(prompt, late) {
+			t.Fatalf("heard promptly:\n\t%s\nheard late:\n\t%s", strings.Join(prompt, "\n\t"), strings.Join(late, "\n\t"))
 		}
 	}))
 	t.Run("B10_WhateverIsHeardHoweverLateNothingIsMinted", rapid.MakeCheck(func(t *rapid.T) {

@@ -107,16 +107,16 @@ func (r *room) may(allowed bool, what string) error {
 // plan gives the rules that the team lives by: its subscription's plan, or what the
 // catalogue says of teams without one.
 func (r *room) plan(at instant) planRules {
-	_, _, sub := r.state.CurrentPeriod(at)
+	sub := r.state.Leading(at)
 	if sub == nil {
 		w := r.state.Catalog.WithoutSubscription
 		return planRules{teams: w.Teams, membersMax: w.MembersMax, features: w.Features}
 	}
-	plan, ok := r.state.Catalog.Plan(sub.Lead())
+	plan, ok := r.state.Catalog.Plan(sub.Lead(r.state.Catalog))
 	if !ok {
-		return planRules{teams: true, membersMax: billing.MembersMaxLimit}
+		return planRules{teams: true, membersMax: billing.MembersMaxLimit, seats: sub.SeatsBought(r.state.Catalog)}
 	}
-	return planRules{name: plan.Name, teams: plan.Teams, membersMax: plan.MembersMax, features: plan.Features, seats: sub.SeatsBought()}
+	return planRules{name: plan.Name, teams: plan.Teams, membersMax: plan.MembersMax, features: plan.Features, seats: sub.SeatsBought(r.state.Catalog)}
 }
 
 type planRules struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -187,18 +188,53 @@ func Accept(ctx context.Context, tx pgx.Tx, c *billing.Catalog, tokenHash []byte
 	if _, err := GetMember(ctx, tx, i.TeamID, userID); err == nil {
 		return Member{}, refuse(Conflict, "already_member", "%q is a member already", userID)
 	}
+	access, err := r.mayJoin(ctx, tx, i, at)
+	if err != nil {
+		return Member{}, err
+	}
 	m := Member{TeamID: i.TeamID, UserID: userID, Role: i.Role, LimitKind: i.LimitKind, LimitAmount: i.LimitAmount, JoinedAt: at}
-	m.give(i.Access, at)
+	m.give(access, at)
 	if err := storeMember(ctx, tx, m); err != nil {
 		return Member{}, err
 	}
 	return m, settleInvitation(ctx, tx, i.ID, "accepted", userID, at)
 }
 
+// mayJoin looks again at what was promised when the invitation went out, since seats may
+// have fallen or the plan changed: nobody new comes into a team that is over its maximum
+// (B13), and a reserved seat that is gone is not taken (T5). It gives the access to join
+// with.
+func (r *room) mayJoin(ctx context.Context, tx pgx.Tx, i Invitation, at instant) (Access, error) {
+	list, err := readRoster(ctx, tx, i.TeamID, at)
+	if err != nil {
+		return "", err
+	}
+	rules := r.plan(at)
+	if len(list.members) >= rules.membersMax {
+		return "", refuse(Rule, "team_full", "the plan allows %d members", rules.membersMax)
+	}
+	gone, _ := fallingSeats(list.seats(rules.seats), list.reserving(), nil)
+	if slices.ContainsFunc(gone, func(g Invitation) bool { return g.ID == i.ID }) {
+		return CreditsAccess, nil
+	}
+	return i.Access, nil
+}
+
 // Decline says no to an invitation, with its token.
 func Decline(ctx context.Context, tx pgx.Tx, tokenHash []byte, at instant) error {
-	i, err := invitationBy(ctx, tx, `token_hash = $1 FOR UPDATE`, tokenHash)
+	i, err := invitationBy(ctx, tx, `token_hash = $1`, tokenHash)
 	if err != nil {
+		return err
+	}
+	team, err := GetTeam(ctx, tx, i.TeamID)
+	if err != nil {
+		return err
+	}
+	// Under the team's lock, so that it isn't accepted at the same time.
+	if err := ledger.Lock(ctx, tx, team.BookID); err != nil {
+		return err
+	}
+	if i, err = invitationBy(ctx, tx, `token_hash = $1`, tokenHash); err != nil {
 		return err
 	}
 	if err := i.open(at); err != nil {

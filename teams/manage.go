@@ -3,6 +3,7 @@ package teams
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -49,19 +50,17 @@ func ChangeMembers(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID st
 	if err != nil {
 		return nil, false, err
 	}
-	m := &managing{room: r, list: list, rules: r.plan(at), by: by, at: at}
-	ok = true
+	m := &managing{room: r, list: list, rules: r.plan(at), by: by, at: at, seats: map[string]bool{}}
 	for _, change := range changes {
 		result := ChangeResult{UserID: change.UserID}
 		result.Member, result.Err = m.change(change)
-		ok = ok && result.Err == nil
 		results = append(results, result)
 	}
-	if !ok {
-		return results, false, nil
-	}
-	if err := m.checkSeats(); err != nil {
-		return results, false, err
+	m.checkSeats(results)
+	for _, result := range results {
+		if result.Err != nil {
+			return results, false, nil
+		}
 	}
 	return results, true, m.save(ctx, tx)
 }
@@ -75,6 +74,7 @@ type managing struct {
 	at      instant
 	changed []string
 	removed []string
+	seats   map[string]bool // who is to get one
 }
 
 func (m *managing) change(change Change) (*Member, error) {
@@ -129,21 +129,23 @@ func (m *managing) setAccess(member *Member, access Access) error {
 		return refuse(Rule, "no_seats", "the team has no subscription with seats")
 	}
 	member.give(access, m.at)
+	m.seats[member.UserID] = access == SeatAccess
 	return nil
 }
 
-// checkSeats refuses to assign more seats than were bought (T4).
-func (m *managing) checkSeats() error {
-	taken := false
-	for _, id := range m.changed {
-		if member := m.list.find(id); member != nil && member.SeatAt != nil && member.SeatAt.Equal(m.at) {
-			taken = true
+// checkSeats refuses the last of the rows that would assign more seats than were bought
+// (T4).
+func (m *managing) checkSeats(results []ChangeResult) {
+	s := m.list.seats(m.rules.seats)
+	over := -s.free()
+	for i := len(results) - 1; i >= 0 && over > 0; i-- {
+		r := &results[i]
+		if r.Member != nil && m.seats[r.UserID] {
+			m.seats[r.UserID] = false // of several rows about one member the last is refused
+			r.Member, r.Err = nil, refuse(Conflict, "no_seat_free", "%d seats were bought, %d would be assigned or reserved", s.Bought, s.Assigned+s.Reserved)
+			over--
 		}
 	}
-	if s := m.list.seats(m.rules.seats); taken && s.free() < 0 {
-		return refuse(Conflict, "no_seat_free", "%d seats were bought, %d would be assigned or reserved", s.Bought, s.Assigned+s.Reserved)
-	}
-	return nil
 }
 
 // remove takes a member out: what is unspent of the allocation goes back to the pool, and
@@ -154,20 +156,22 @@ func (m *managing) remove(member *Member) error {
 	}
 	book := m.state.Book
 	if allocation, ok := book.AllocationOf(member.UserID); ok {
-		if free := allocation.Available(m.at); free > 0 {
-			pool, _ := book.Account(ledger.Main)
+		pool, _ := book.Account(ledger.Main)
+		for free := allocation.Available(m.at); free > 0; free = allocation.Available(m.at) {
 			_, err := book.Move(ledger.Request{
 				Key: fmt.Sprintf("removal:%s:%d", member.UserID, book.NextNumber()), Actor: m.by.Name(), At: m.at,
 				Holder: member.UserID, Memo: "left the team",
-			}, ledger.MoveIn{Kind: ledger.KindReclaim, From: allocation, To: pool, Credits: free})
+			}, ledger.MoveIn{Kind: ledger.KindReclaim, From: allocation, To: pool, Credits: min(free, ledger.CreditsMax)})
 			if err != nil {
 				return fmt.Errorf("returning the allocation: %w", err)
 			}
 		}
 		book.CloseAllocation(allocation)
 	}
-	m.removed = append(m.removed, member.UserID)
-	member.SeatAt = nil
+	id := member.UserID
+	m.removed = append(m.removed, id)
+	m.changed = slices.DeleteFunc(m.changed, func(changed string) bool { return changed == id })
+	m.list.members = slices.DeleteFunc(m.list.members, func(listed Member) bool { return listed.UserID == id })
 	return nil
 }
 

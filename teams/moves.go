@@ -213,7 +213,7 @@ func moveKind(in MoveIn) (ledger.EntryKind, error) {
 	case in.To.Team != "" && in.To.Team != in.TeamID:
 		return "", refuseField("move_to_other_team", "to", "credits don't move from team to team")
 	case in.From.Team != "" && in.From.Team != in.TeamID:
-		return "", refuseField("move_from_other_team", "from", "credits don't move from team to team")
+		return "", refuseField("move_to_other_team", "from", "credits don't move from team to team")
 	case from == PlacePersonal && to == PlacePool:
 		return ledger.KindContribution, nil
 	case to == PlacePersonal:
@@ -288,7 +288,7 @@ func (m *move) check() error {
 		return refuseField("reason_too_long", "reason", "a reason has at most %d characters", reasonLengthMax)
 	}
 	if m.in.All && m.kind != ledger.KindReclaim {
-		return refuseField("all_invalid", "all", "only a reclaim takes all there is")
+		return refuseField("move_invalid", "all", "only a reclaim takes all there is")
 	}
 	if !m.in.All && (m.in.Credits < 1 || m.in.Credits > ledger.CreditsMax) {
 		return asRefusal(&ledger.AmountError{Credits: m.in.Credits})

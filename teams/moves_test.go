@@ -162,7 +162,7 @@ func TestMoveRefusals(t *testing.T) {
 		"ContributionOfAStranger": {MoveIn{From: ofPersonal("olga"), To: ofPool(), Credits: 1}, NotFound, "member_not_found"},
 		"ContributionOfNobody":    {MoveIn{From: ofPersonal("nobody"), To: ofPool(), Credits: 1}, NotFound, "user_not_found"},
 		"MoreThanOneHas":          {MoveIn{From: ofPersonal("ann"), To: ofPool(), Credits: 101}, Short, "too_few_credits"},
-		"AllOfSomethingElse":      {MoveIn{From: ofPool(), To: ofMember("bob"), All: true}, Rule, "all_invalid"},
+		"AllOfSomethingElse":      {MoveIn{From: ofPool(), To: ofMember("bob"), All: true}, Rule, "move_invalid"},
 	} {
 		t.Run("T8_"+name, func(t *testing.T) {
 			c.in.TeamID = "acme"

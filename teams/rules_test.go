@@ -233,7 +233,7 @@ func TestMoveKind(t *testing.T) {
 		{"T8_RefusesPersonalToPersonal", ofPersonal("ann"), ofPersonal("bob"), "", "move_to_personal"},
 		{"T8_RefusesPersonalToMember", ofPersonal("ann"), ofMember("ann"), "", "move_from_personal"},
 		{"T8_RefusesTeamToAnotherTeam", ofPool(), elsewhere(ofPool()), "", "move_to_other_team"},
-		{"T8_RefusesAnotherTeamToTeam", elsewhere(ofPool()), ofMember("ann"), "", "move_from_other_team"},
+		{"T8_RefusesAnotherTeamToTeam", elsewhere(ofPool()), ofMember("ann"), "", "move_to_other_team"},
 		{"T8_RefusesToOneself", ofMember("ann"), ofMember("ann"), "", "move_to_oneself"},
 		{"T8_RefusesPoolToPool", ofPool(), ofPool(), "", "move_invalid"},
 		{"T8_RefusesUnknownPlaces", Place{Kind: "bank"}, ofPool(), "", "move_invalid"},

@@ -68,7 +68,7 @@ func TestFigures(t *testing.T) {
 			StatusIncomplete: 0, StatusIncompleteExpired: 0, StatusCanceled: 0, "unheard_of": 0,
 		} {
 			s := tell(t, catalog.Plans...).subscribes("2025-01-01", item("team_month", 5)).on("2025-01-01").is(status).on("2025-01-02")
-			if got := s.sub.SeatsBought(); got != want {
+			if got := s.sub.SeatsBought(s.state.Catalog); got != want {
 				t.Errorf("%s: %d seats, want %d", status, got, want)
 			}
 		}

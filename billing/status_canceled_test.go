@@ -70,6 +70,11 @@ func TestCanceled(t *testing.T) {
 		s.renews("2025-02-01").paysLine(line("2025-02-01", "2025-03-01", paid)).cancels("2025-02-20").on("2025-02-25").
 			has("rollover: pool 4000; 2025-01-01..2025-03-01", "monthly: pool 5000; 2025-02-01..2025-03-01").on("2025-03-01").has()
 	})
+	t.Run("B3_PaidAndCanceledWithinTheGraceItHadRolledBefore", func(t *testing.T) {
+		paid := func(l *PaidLine) { l.PaidAt = ptr(day("2025-02-01 01:00")) }
+		begin(t).renews("2025-02-01").paysLine(line("2025-02-01", "2025-03-01", paid)).cancels("2025-02-01 10:00").on("2025-02-01 11:00").
+			has("rollover: pool 5000; 2025-01-01..2025-03-01", "monthly: pool 5000; 2025-02-01..2025-03-01")
+	})
 	t.Run("B3_ThePaymentMayBeHeardOfAfterTheCancellation", func(t *testing.T) {
 		s := tell(t, plan("team")).subscribes("2025-01-01", item("team_month", 5)).cancels("2025-01-20").on("2025-01-20").has()
 		s.paysLine(line("2025-01-01", "2025-02-01", func(l *PaidLine) { l.PaidAt = ptr(day("2025-01-01 00:05")) })).on("2025-01-20 00:01").

@@ -51,6 +51,11 @@ type commands struct {
 	Subscriptions struct {
 		List subscriptionsListCommand `cmd:"" help:"List subscriptions."`
 	} `cmd:"" help:"Subscriptions as they were last fetched from Stripe."`
+	Keys struct {
+		Create keysCreateCommand `cmd:"" help:"Make an API key, and print it this once."`
+		List   keysListCommand   `cmd:"" help:"List API keys, newest first."`
+		Revoke keysRevokeCommand `cmd:"" help:"End an API key."`
+	} `cmd:"" help:"Keys with which a backend calls the API."`
 	Events struct {
 		List   eventsListCommand   `cmd:"" help:"List events, newest first."`
 		Show   eventsShowCommand   `cmd:"" help:"Show an event and the body that Stripe sent."`

@@ -18,6 +18,7 @@ type serveCommand struct {
 	WebhookSecrets []secret `name:"stripe-webhook-secrets" env:"PURSER_STRIPE_WEBHOOK_SECRETS" placeholder:"SECRETS" help:"The signing secrets of the webhook endpoint, separated by commas: two while one is replaced."`
 
 	Listen   listenFlags   `embed:""`
+	API      apiFlags      `embed:""`
 	Stripe   stripeFlags   `embed:""`
 	Catalog  catalogFlags  `embed:""`
 	Database databaseFlags `embed:""`
@@ -34,7 +35,7 @@ func (c *serveCommand) check() error {
 	if c.EventWorkers < 1 || c.EventWorkers > 1000 {
 		wrong = append(wrong, fmt.Sprintf("set PURSER_EVENT_WORKERS to a number from 1 to 1000, not %d", c.EventWorkers))
 	}
-	return wrongSettings(c.Stripe.check(), c.checkSecrets(), wrong, c.Schedule.check())
+	return wrongSettings(c.Stripe.check(), c.checkSecrets(), wrong, c.API.check(), c.Schedule.check())
 }
 
 // checkSecrets looks at the webhook secrets, which only a worker has no use for.
@@ -99,6 +100,7 @@ func (c *serveCommand) serve(ctx context.Context, p *program, stripe *stripeapi.
 	svc, err := startService(ctx, serviceConfig{
 		Pool: db.Pool, Catalog: catalog, Stripe: stripe, Secrets: c.secrets(), Livemode: stripe.Livemode(), Listen: c.Listen.Listen,
 		Role: c.Role, Now: p.now, Wall: p.now, Logger: logger, Schedules: c.Schedule.schedules(), EventWorkers: c.EventWorkers,
+		API: c.API,
 	})
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"purser/api"
 	"purser/billing"
 	"purser/migrations"
 	"purser/webhooks"
@@ -30,6 +31,7 @@ const (
 type service struct {
 	cfg    serviceConfig
 	worker *worker.Worker
+	api    *api.Server // nil where only jobs are worked
 	server *http.Server
 	listen net.Listener
 	failed chan error
@@ -48,6 +50,7 @@ type serviceConfig struct {
 	Logger       *slog.Logger
 	Schedules    worker.Schedules
 	EventWorkers int
+	API          apiFlags
 }
 
 // stopPatience is how long a stopping process waits for requests and jobs that run.
@@ -78,7 +81,7 @@ func startService(ctx context.Context, cfg serviceConfig) (*service, error) {
 		return nil, fmt.Errorf("listening on %s: %w", cfg.Listen, err)
 	}
 	s.listen = listen
-	handler, err := s.handler()
+	handler, err := s.handler(ctx)
 	if err != nil {
 		return nil, errors.Join(err, listen.Close())
 	}
@@ -96,7 +99,7 @@ func startService(ctx context.Context, cfg serviceConfig) (*service, error) {
 	return s, nil
 }
 
-func (s *service) handler() (http.Handler, error) {
+func (s *service) handler(ctx context.Context) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answerText(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -110,7 +113,10 @@ func (s *service) handler() (http.Handler, error) {
 	mux.Handle("/webhooks/stripe", webhooks.New(webhooks.Config{
 		Pool: s.cfg.Pool, Stage: stage, Secrets: s.cfg.Secrets, Livemode: s.cfg.Livemode, Now: s.cfg.Wall, Logger: s.cfg.Logger,
 	}))
-	return mux, nil
+	if err := s.openAPI(ctx); err != nil {
+		return nil, err
+	}
+	return s.beside(mux), nil
 }
 
 // ready tells whether this process can do its work: the database answers and has the
@@ -148,6 +154,9 @@ func (s *service) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
 	defer cancel()
 	err := s.server.Shutdown(ctx)
+	if s.api != nil {
+		err = errors.Join(err, s.api.Close(ctx))
+	}
 	if s.worker != nil {
 		err = errors.Join(err, s.worker.Stop(ctx))
 	}

@@ -1,0 +1,104 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"purser/billing"
+)
+
+// Config is what the API needs of the world.
+type Config struct {
+	Pool    *pgxpool.Pool
+	Catalog *billing.Catalog
+	Stripe  billing.Stripe // sells packs
+	// Stage stages the jobs of events that waited for a customer.
+	Stage  func(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error
+	NewID  func(kind string) string
+	Now    func() time.Time // the clock that credits follow
+	Wall   func() time.Time // the clock that durations and rates follow
+	Logger *slog.Logger
+
+	Version   string // of the binary, for the document
+	Rate      int    // requests a second for each key; 0: RateDefault
+	Alone     bool   // a transaction for each spend, instead of gathering them
+	AcceptURL string // where an invitation is accepted, with {token} in it; "": answers carry the token only
+}
+
+// RateDefault is how many requests a second each API key may make.
+const RateDefault = 5000
+
+// Limits of every request.
+const (
+	bodyMax        = 64 << 10
+	requestTimeout = 25 * time.Second
+	exportTimeout  = 10 * time.Minute
+)
+
+// Server is the API as an http.Handler.
+type Server struct {
+	cfg   Config
+	mux   *http.ServeMux
+	huma  huma.API
+	keys  *keyring
+	lanes *lanes
+}
+
+// New makes the API and opens the connections of its lanes. Close closes them.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	if cfg.Rate == 0 {
+		cfg.Rate = RateDefault
+	}
+	s := &Server{cfg: cfg, mux: http.NewServeMux()}
+	s.keys = newKeyring(cfg)
+	var err error
+	if s.lanes, err = openLanes(ctx, cfg); err != nil {
+		return nil, fmt.Errorf("opening the lanes: %w", err)
+	}
+	s.register()
+	return s, nil
+}
+
+// Close takes no more spends and waits for those under way.
+func (s *Server) Close(ctx context.Context) error { return s.lanes.close(ctx) }
+
+// register makes the routes and, of them, the document.
+func (s *Server) register() {
+	cfg := huma.DefaultConfig("purser", "1")
+	cfg.Info.Description = documentText
+	cfg.DocsPath, cfg.SchemasPath = "", ""
+	cfg.CreateHooks = nil
+	cfg.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		"apiKey": {Type: "http", Scheme: "bearer", Description: "An API key: pk_…. Its scopes open operations."},
+	}
+	s.huma = humago.New(s.mux, cfg)
+	s.huma.UseMiddleware(s.gate)
+	s.registerUsers()
+	s.registerTeams()
+	s.registerPool()
+	s.registerSpends()
+	s.mux.HandleFunc("GET /problems", problemsPage)
+	s.mux.HandleFunc("/", s.unknown)
+}
+
+// Document is the OpenAPI document as YAML.
+func (s *Server) Document() ([]byte, error) { return s.huma.OpenAPI().YAML() }
+
+const documentText = `The credits of teams that pay by the seat.
+
+Authenticate with ` + "`Authorization: Bearer pk_…`" + `. A key has scopes: spend, read, manage, operate. Without
+` + "`Purser-User`" + ` the product's backend itself asks, whom no role limits; with it that user's role in the team decides.
+
+Every write needs an ` + "`Idempotency-Key`" + `: the same request again with the same key gets the first answer again and does
+nothing; another request with that key is refused. What was refused is not remembered, so it may be tried again with its key.
+
+Credits are whole numbers. Instants are RFC 3339 in UTC. Lists have ` + "`items`" + ` and, if there is more, ` + "`next`" + ` to give as ` + "`cursor`" + `.
+Refusals are problem+json (RFC 9457) with a stable ` + "`code`" + `; /problems explains each.`

@@ -1,0 +1,110 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"purser/billing"
+	"purser/internal/gather"
+	"purser/teams"
+)
+
+const (
+	laneCount    = 4
+	laneBatchMax = 128
+	laneTimeout  = 10 * time.Second
+)
+
+// lanes serve spends, holds and what settles them: those that come while the commit
+// before is under way are decided together, each with its own answer.
+type lanes struct {
+	pool     *pgxpool.Pool
+	catalog  *billing.Catalog
+	now      func() time.Time
+	gatherer *gather.Gatherer[teams.SpendIn, *teams.SpendOut] // nil: a transaction each
+}
+
+// openLanes gives each lane a connection of its own, so that reads can't keep a batch
+// waiting.
+func openLanes(ctx context.Context, cfg Config) (*lanes, error) {
+	l := &lanes{pool: cfg.Pool, catalog: cfg.Catalog, now: cfg.Now}
+	if cfg.Alone {
+		return l, nil
+	}
+	own := cfg.Pool.Config()
+	own.MaxConns, own.MinConns, own.MinIdleConns = laneCount, 0, 0
+	var err error
+	if l.pool, err = pgxpool.NewWithConfig(ctx, own); err != nil {
+		return nil, err
+	}
+	l.gatherer = gather.New(gather.Config{Lanes: laneCount, BatchMax: laneBatchMax, Timeout: laneTimeout}, l.serve)
+	return l, nil
+}
+
+func (l *lanes) close(ctx context.Context) error {
+	if l.gatherer == nil {
+		return nil
+	}
+	err := l.gatherer.Close(ctx)
+	// With a batch still under way the pool's own Close would wait for it.
+	if err == nil {
+		l.pool.Close()
+	}
+	return err
+}
+
+// do has one request decided.
+func (l *lanes) do(ctx context.Context, in teams.SpendIn) (*teams.SpendOut, error) {
+	if l.gatherer == nil {
+		answers, err := l.serve(ctx, []teams.SpendIn{in})
+		if err != nil {
+			return nil, err
+		}
+		if answers[0].Again {
+			return nil, teams.ErrAgain
+		}
+		return answers[0].Value, answers[0].Err
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(in.TeamID))
+	return l.gatherer.Do(ctx, h.Sum64(), in)
+}
+
+type laneAnswers = []gather.Answer[*teams.SpendOut]
+
+// serve decides a batch in one transaction. A commit whose answer got lost, or a deadlock,
+// is settled by asking once more: what was posted answers for its key (L6).
+func (l *lanes) serve(ctx context.Context, batch []teams.SpendIn) (answers laneAnswers, err error) {
+	for range 2 {
+		answers, err = l.decide(ctx, batch)
+		if err == nil || ctx.Err() != nil || !databaseAway(err) && !tryAgain(err) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("deciding %d requests: %w", len(batch), err)
+	}
+	return answers, nil
+}
+
+func (l *lanes) decide(ctx context.Context, batch []teams.SpendIn) (laneAnswers, error) {
+	var results []teams.SpendResult
+	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) (err error) {
+		results, err = teams.SpendMany(ctx, tx, l.catalog, batch, l.now())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	answers := make(laneAnswers, len(results))
+	for i, r := range results {
+		answers[i] = gather.Answer[*teams.SpendOut]{Value: r.Out, Err: r.Err, Again: errors.Is(r.Err, teams.ErrAgain)}
+	}
+	return answers, nil
+}

@@ -1,0 +1,56 @@
+package api_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"purser/billing"
+)
+
+// fakeStripe sells what it is asked to sell. Nothing else is asked of it here.
+type fakeStripe struct {
+	mu    sync.Mutex
+	asked []billing.CheckoutIn
+	err   error
+}
+
+func (f *fakeStripe) CreateCheckout(_ context.Context, in billing.CheckoutIn) (billing.CheckoutSession, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, in)
+	if f.err != nil {
+		return billing.CheckoutSession{}, f.err
+	}
+	id := "cs_test_" + in.PurchaseID
+	return billing.CheckoutSession{ID: id, URL: "https://checkout.example/" + id}, nil
+}
+
+func (f *fakeStripe) calls() []billing.CheckoutIn {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.asked
+}
+
+var errNotAsked = fmt.Errorf("the API doesn't ask Stripe for that")
+
+func (f *fakeStripe) FetchSubscription(context.Context, string) (billing.Fetched, error) {
+	return billing.Fetched{}, errNotAsked
+}
+
+func (f *fakeStripe) FetchInvoice(context.Context, string) (billing.Fetched, error) {
+	return billing.Fetched{}, errNotAsked
+}
+
+func (f *fakeStripe) FetchCustomer(context.Context, string) (billing.Customer, error) {
+	return billing.Customer{}, errNotAsked
+}
+
+func (f *fakeStripe) FetchCheckoutSession(context.Context, string) (billing.CheckoutSession, error) {
+	return billing.CheckoutSession{}, errNotAsked
+}
+
+func (f *fakeStripe) EventsSince(context.Context, time.Time, func([]byte) error) error {
+	return errNotAsked
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"purser/api"
+	"purser/worker"
+)
+
+// apiFlags say how the API answers.
+type apiFlags struct {
+	Rate      int    `name:"api-rate" env:"PURSER_API_RATE" default:"5000" help:"How many requests a second each API key may make."`
+	Alone     bool   `name:"api-alone" env:"PURSER_API_ALONE" help:"Give each spend a transaction of its own instead of gathering them: slower, for comparison."`
+	AcceptURL string `name:"accept-url" env:"PURSER_ACCEPT_URL" placeholder:"URL" help:"The page of your product on which an invitation is accepted, with {token} where its token goes. Without it answers carry the token only."`
+}
+
+// check gives what is wrong.
+func (f apiFlags) check() []string {
+	var wrong []string
+	if f.Rate < 1 || f.Rate > 1_000_000 {
+		wrong = append(wrong, fmt.Sprintf("set PURSER_API_RATE to a number from 1 to 1000000, not %d", f.Rate))
+	}
+	if f.AcceptURL == "" {
+		return wrong
+	}
+	u, err := url.Parse(strings.ReplaceAll(f.AcceptURL, "{token}", "x"))
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Count(f.AcceptURL, "{token}") != 1 {
+		wrong = append(wrong, "set PURSER_ACCEPT_URL to an address with {token} in it, as https://app.example.com/join?token={token}")
+	}
+	return wrong
+}
+
+// openAPI makes the API of this service.
+func (s *service) openAPI(ctx context.Context) error {
+	stage, err := worker.Stager(s.cfg.Pool, s.cfg.Logger)
+	if err != nil {
+		return err
+	}
+	s.api, err = api.New(ctx, api.Config{
+		Pool: s.cfg.Pool, Catalog: s.cfg.Catalog, Stripe: s.cfg.Stripe, Stage: stage, NewID: newID, Now: s.cfg.Now, Wall: s.cfg.Wall,
+		Logger: s.cfg.Logger, Rate: s.cfg.API.Rate, Alone: s.cfg.API.Alone, AcceptURL: s.cfg.API.AcceptURL,
+	})
+	return err
+}
+
+// beside answers with the API, except on the paths of the service itself.
+func (s *service) beside(own http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/healthz", "/readyz", "/webhooks/stripe":
+			own.ServeHTTP(w, r)
+		default:
+			s.api.ServeHTTP(w, r)
+		}
+	})
+}

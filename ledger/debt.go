@@ -25,6 +25,7 @@ func (d *debt) pay(credits int64) {
 type DebtOf struct {
 	Cause   string // the root origin of what was clawed back
 	Credits int64
+	Lot     *Lot // of this book: the cause's, or one that stands in for it
 }
 
 // Debts gives what the book owes, by cause, the oldest debt first.
@@ -32,7 +33,7 @@ func (b *Book) Debts() []DebtOf {
 	var all []DebtOf
 	for _, d := range b.debts {
 		if d.open() > 0 {
-			all = append(all, DebtOf{Cause: d.Cause, Credits: d.open()})
+			all = append(all, DebtOf{Cause: d.Cause, Credits: d.open(), Lot: d.Lot})
 		}
 	}
 	return all

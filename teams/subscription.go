@@ -3,6 +3,7 @@ package teams
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -26,40 +27,73 @@ func AssignSubscription(ctx context.Context, tx pgx.Tx, c *billing.Catalog, team
 }
 
 // UnassignSubscription takes the team's subscription back to its owner's personal
-// account. Members with a seat become personal; the others keep drawing on what stays.
+// account: of whoever owns the subscription, which need not be the team's owner any
+// more, and who alone may ask for it (T1). Members with a seat become personal; the
+// others keep drawing on what stays.
 func UnassignSubscription(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, by Actor, at instant) (string, error) {
-	team, owner, err := ownTeam(ctx, tx, teamID, by)
+	team, err := GetTeam(ctx, tx, teamID)
+	if errors.Is(err, ErrTeamUnknown) {
+		return "", errTeamUnknown(teamID)
+	}
 	if err != nil {
 		return "", err
 	}
-	slot := billing.Slot{TeamID: team.ID, BookID: team.BookID}
-	id, err := billing.Unassign(ctx, tx, c, slot, owner.ID, owner.BookID, by.Name(), at)
+	owner, err := mayUnassign(ctx, tx, team, by)
 	if err != nil {
 		return "", asSubscriptionRefusal(err)
 	}
-	list, err := readRoster(ctx, tx, team.ID, at)
+	slot := billing.Slot{TeamID: team.ID, BookID: team.BookID}
+	id, err := billing.Unassign(ctx, tx, c, slot, owner.UserID, owner.BookID, by.Name(), at)
 	if err != nil {
-		return "", err
+		return "", asSubscriptionRefusal(err)
+	}
+	return id, giveSeatsUp(ctx, tx, team.ID, at)
+}
+
+// mayUnassign lets only the owner of the subscription pass, member or not, and the backend.
+func mayUnassign(ctx context.Context, tx pgx.Tx, team Team, by Actor) (billing.Owner, error) {
+	owner, unassigned := billing.AssignedOwner(ctx, tx, team.ID)
+	if unassigned != nil && !errors.Is(unassigned, billing.ErrNotAssigned) {
+		return billing.Owner{}, unassigned
+	}
+	r := &room{team: team}
+	if unassigned != nil || by.User != owner.UserID {
+		if err := r.findRole(ctx, tx, by); err != nil {
+			return billing.Owner{}, err
+		}
+	}
+	allowed := by.Backend() || unassigned == nil && by.User == owner.UserID || unassigned != nil && r.role == Owner
+	if err := r.may(allowed, "unassign another's subscription"); err != nil {
+		return billing.Owner{}, err
+	}
+	return owner, unassigned
+}
+
+// giveSeatsUp makes members with a seat personal, and invitations that reserve one credits.
+func giveSeatsUp(ctx context.Context, tx pgx.Tx, teamID string, at instant) error {
+	list, err := readRoster(ctx, tx, teamID, at)
+	if err != nil {
+		return err
 	}
 	for _, m := range list.seated() {
 		m.goPersonal(byUnassigned)
 		if err := storeMember(ctx, tx, m); err != nil {
-			return "", err
+			return err
 		}
 	}
 	for _, i := range list.reserving() {
 		if _, err := tx.Exec(ctx, `UPDATE invitations SET access = 'credits' WHERE id = $1`, i.ID); err != nil {
-			return "", err
+			return fmt.Errorf("giving up a reserved seat: %w", err)
 		}
 	}
-	return id, nil
+	return nil
 }
 
 // ownTeam gives a team to its owner, or to the backend, and refuses everybody else.
 func ownTeam(ctx context.Context, tx pgx.Tx, teamID string, by Actor) (Team, User, error) {
 	team, err := GetTeam(ctx, tx, teamID)
 	if errors.Is(err, ErrTeamUnknown) {
-		return Team{}, User{}, refuse(NotFound, "team_not_found", "there is no team %q", teamID)
+		return Team{}, User{}, errTeamUnknown(teamID)
 	}
 	if err != nil {
 		return Team{}, User{}, err
@@ -68,7 +102,7 @@ func ownTeam(ctx context.Context, tx pgx.Tx, teamID string, by Actor) (Team, Use
 	if err := r.findRole(ctx, tx, by); err != nil {
 		return Team{}, User{}, err
 	}
-	if err := r.may(r.role == Owner, "assign or unassign the subscription"); err != nil {
+	if err := r.may(r.role == Owner, "assign a subscription"); err != nil {
 		return Team{}, User{}, err
 	}
 	owner, err := GetUser(ctx, tx, team.OwnerID)

@@ -95,6 +95,10 @@ bench: install-postgres $(BENCHSTAT) ## Run the benchmarks and compare with the 
 	@set -o pipefail; go test -run '^$$' -bench . -benchmem -count 6 -timeout 2h $(TESTFLAGS) ./... | tee bin/bench.txt
 	@if [ -f bin/bench.before.txt ]; then $(BENCHSTAT) bin/bench.before.txt bin/bench.txt; fi
 
+.PHONY: bench-spends
+bench-spends: build install-postgres ## Measure spends over HTTP, gathered and a transaction each (BENCHFLAGS='--pools 10000')
+	bin/purser bench spends $(BENCHFLAGS)
+
 .PHONY: vuln
 vuln: $(GOVULNCHECK) ## Look for known vulnerabilities in what we link; needs the network
 	$(GOVULNCHECK) ./...

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+)
+
+// makeFloor makes the tables of the floor: a counter for each pool, and a list.
+func (b *bench) makeFloor(ctx context.Context) error {
+	_, err := b.db.Pool.Exec(ctx, `
+		CREATE TABLE bench_pools (id bigint PRIMARY KEY, balance bigint NOT NULL);
+		CREATE TABLE bench_spends (pool_id bigint NOT NULL, id bigint GENERATED ALWAYS AS IDENTITY, credits bigint NOT NULL, PRIMARY KEY (pool_id, id))`)
+	if err != nil {
+		return fmt.Errorf("making the floor's tables: %w", err)
+	}
+	_, err = b.db.Pool.Exec(ctx, `INSERT INTO bench_pools (id, balance) SELECT n, $2 FROM generate_series(0, $1 - 1) AS n`, b.command.Pools, int64(benchPlenty))
+	if err != nil {
+		return fmt.Errorf("filling the floor's tables: %w", err)
+	}
+	return nil
+}
+
+// floor measures what the database does of itself with a transaction for each spend: take
+// it from a pool's row and write it down. No HTTP, no lots, no limits, no keys.
+func (b *bench) floor(ctx context.Context) (perSecond float64, err error) {
+	if err := b.settle(ctx); err != nil {
+		return 0, err
+	}
+	cfg, err := poolConfig(b.db.URL)
+	if err != nil {
+		return 0, err
+	}
+	cfg.MaxConns = benchConnections
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return 0, fmt.Errorf("opening connections: %w", err)
+	}
+	defer pool.Close()
+	b.say("measuring the floor")
+	begin := b.now().Add(benchWarm)
+	end := begin.Add(time.Duration(b.command.Seconds) * time.Second)
+	var next, counted atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	for range min(benchConnections, b.command.Clients) {
+		g.Go(func() error {
+			for b.now().Before(end) {
+				if err := floorSpend(ctx, pool, next.Add(1)%int64(b.command.Pools)); err != nil {
+					return err
+				}
+				if at := b.now(); !at.Before(begin) && at.Before(end) {
+					counted.Add(1)
+				}
+			}
+			return nil
+		})
+	}
+	err = g.Wait()
+	return float64(counted.Load()) / float64(b.command.Seconds), err
+}
+
+func floorSpend(ctx context.Context, pool *pgxpool.Pool, id int64) error {
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `UPDATE bench_pools SET balance = balance - $2 WHERE id = $1`, id, benchCredits); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO bench_spends (pool_id, credits) VALUES ($1, $2)`, id, benchCredits)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("measuring the floor: %w", err)
+	}
+	return nil
+}

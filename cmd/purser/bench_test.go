@@ -1,0 +1,133 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestBenchSpends(t *testing.T) {
+	t.Parallel()
+
+	t.Run("WhatIsMeasuredIsBookedOnceAndAudited", func(t *testing.T) {
+		t.Parallel()
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// In a process of its own, for that starts the load generator as one in turn.
+		cmd := exec.CommandContext(t.Context(), self, "bench", "spends", "--pools", "2", "--clients", "4", "--seconds", "1", "--json")
+		cmd.Env = append(os.Environ(), runAsPurser+"=1")
+		var out, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &stderr
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("%v\n%s%s", err, out.String(), stderr.String())
+		}
+		var got map[string]float64
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+			t.Fatalf("%v\n%s", err, out.String())
+		}
+		for name, want := range map[string]float64{"pools": 2, "clients": 4, "seconds": 1, "errors": 0, "differences": 0} {
+			if v, there := got[name]; !there || v != want {
+				t.Errorf("%s is %v, not %v", name, v, want)
+			}
+		}
+		for _, name := range []string{
+			"per_second", "p50_ms", "p99_ms", "baseline_per_second", "baseline_p50_ms", "baseline_p99_ms", "floor_per_second", "ratio", "spends",
+		} {
+			if got[name] <= 0 {
+				t.Errorf("%s is %v", name, got[name])
+			}
+		}
+		if got["p50_ms"] > got["p99_ms"] || got["baseline_p50_ms"] > got["baseline_p99_ms"] {
+			t.Errorf("half of the spends took longer than 99 of 100: %v", got)
+		}
+		// What was acknowledged while warming up counts here, too.
+		if least := got["per_second"] + got["baseline_per_second"]; got["spends"] < least {
+			t.Errorf("%v spends, of which %v were counted", got["spends"], least)
+		}
+		if c := got["credits_acknowledged"]; c != got["spends"]*benchCredits || c != got["credits_booked"] {
+			t.Errorf("%v credits were acknowledged and %v booked", c, got["credits_booked"])
+		}
+	})
+	t.Run("NothingButNumbersInBoundsIsMeasured", func(t *testing.T) {
+		t.Parallel()
+		c := bare(t)
+		for _, wrong := range [][]string{
+			{"--pools", "0"}, {"--pools", "100001"}, {"--clients", "0"}, {"--clients", "4097"}, {"--seconds", "0"}, {"--seconds", "601"},
+			{"--pools", "many"},
+		} {
+			c.fails(exitUsage, []string{wrong[0]}, append([]string{"bench", "spends"}, wrong...)...)
+		}
+		c.fails(exitFailed, []string{"profile"}, "bench", "spends", "--cpuprofile", t.TempDir()+"/none/cpu")
+	})
+	t.Run("AFailedSpendAWrongSumOrADifferenceFails", func(t *testing.T) {
+		t.Parallel()
+		sound := benchReport{Spends: 3, Credits: 3 * benchCredits, Booked: 3 * benchCredits}
+		for name, change := range map[string]func(*benchReport){
+			"error":      func(r *benchReport) { r.Errors, r.firstError = 1, "answered with 500" },
+			"lost":       func(r *benchReport) { r.Booked-- },
+			"twice":      func(r *benchReport) { r.Booked++ },
+			"difference": func(r *benchReport) { r.Differences = 1 },
+		} {
+			r := sound
+			change(&r)
+			if err := r.verdict(); report(&bytes.Buffer{}, err) != exitFailed {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if err := sound.verdict(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestBenchLoad(t *testing.T) {
+	t.Parallel()
+	order := benchOrder{Address: "127.0.0.1:1", Clients: 1, Pools: 1, Members: 1, Warm: time.Second, Count: time.Second}
+
+	t.Run("LoadsThisMachineOnlyAndNotForLong", func(t *testing.T) {
+		t.Parallel()
+		if err := order.check(); err != nil {
+			t.Error(err)
+		}
+		for _, change := range []func(*benchOrder){
+			func(o *benchOrder) { o.Address = "192.0.2.1:80" }, func(o *benchOrder) { o.Address = "example.com:80" },
+			func(o *benchOrder) { o.Address = "127.0.0.1" }, func(o *benchOrder) { o.Clients = benchClientsMax + 1 },
+			func(o *benchOrder) { o.Count = 24 * time.Hour }, func(o *benchOrder) { o.Pools = 0 },
+		} {
+			wrong := order
+			change(&wrong)
+			if wrong.check() == nil {
+				t.Errorf("%+v was let through", wrong)
+			}
+		}
+	})
+	t.Run("AnAnswerThatIsNoSpendIsAnError", func(t *testing.T) {
+		t.Parallel()
+		listen, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = listen.Close() }()
+		go func() {
+			conn, err := listen.Accept()
+			if err != nil {
+				return
+			}
+			defer func() { _ = conn.Close() }()
+			_, _ = conn.Read(make([]byte, 4096))
+			_, _ = conn.Write([]byte("HTTP/1.1 402 Payment Required\r\nContent-Length: 4\r\n\r\nnone"))
+		}()
+		refused := order
+		refused.Address = listen.Addr().String()
+		if load := refused.run(t.Context(), time.Now); load.Errors != 1 || load.Acknowledged != 0 || !strings.Contains(load.FirstError, "402: none") {
+			t.Errorf("counted %+v", load)
+		}
+	})
+}

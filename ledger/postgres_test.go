@@ -136,6 +136,19 @@ func TestWrite(t *testing.T) {
 			t.Errorf("%d entries, %v", n, err)
 		}
 	})
+	t.Run("B10_WhatWasIssuedInAnotherBookCanBeTakenBack", func(t *testing.T) {
+		tx, b := setup(t)
+		user := open(t, tx, day(0), Want{Book: create(t, tx, UserBook)})
+		lot := give(t, user, monthly("month", 1, until(31)), 5000)
+		_, into, err := Carry(user, b, ask("assign", day(0)), CarryIn{Kind: KindAssignment, To: mainOf(t, b), Draws: user.Take(lot, 5000)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		here, _ := b.LotByID(into.Postings[0].Lot)
+		must(t)(b.TakeBack(ask("fewer seats", day(1)), b.Take(here, 2800)))
+		write(t, tx, user, b)
+		wantSound(t, tx)
+	})
 	t.Run("B4_DueIsKept", func(t *testing.T) {
 		tx, b := setup(t)
 		if !equalTimes(b.loadedDue, until(30)) {

@@ -99,10 +99,11 @@ func (m *moving) move(ctx context.Context, tx pgx.Tx, sub *Sub, to Slot, how str
 		}
 	}
 	for _, debt := range m.from.Book.Debts() {
-		if !goes(debt.Lot) {
+		lot := m.from.Book.DebtLot(debt.Cause)
+		if lot == nil || !goes(lot) { // carried with an older debt of the same cause, or stays
 			continue
 		}
-		if _, _, err := ledger.CarryDebt(m.from.Book, m.to.Book, m.request(sub, how, debt.Lot), debt.Cause); err != nil {
+		if _, _, err := ledger.CarryDebt(m.from.Book, m.to.Book, m.request(sub, how, lot), debt.Cause); err != nil {
 			return fmt.Errorf("carrying the debt for %s: %w", debt.Cause, err)
 		}
 	}

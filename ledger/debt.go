@@ -25,7 +25,6 @@ func (d *debt) pay(credits int64) {
 type DebtOf struct {
 	Cause   string // the root origin of what was clawed back
 	Credits int64
-	Lot     *Lot // of this book: the cause's, or one that stands in for it
 }
 
 // Debts gives what the book owes, by cause, the oldest debt first.
@@ -33,10 +32,21 @@ func (b *Book) Debts() []DebtOf {
 	var all []DebtOf
 	for _, d := range b.debts {
 		if d.open() > 0 {
-			all = append(all, DebtOf{Cause: d.Cause, Credits: d.open(), Lot: d.Lot})
+			all = append(all, DebtOf{Cause: d.Cause, Credits: d.open()})
 		}
 	}
 	return all
+}
+
+// DebtLot gives the lot that a debt is posted under: the cause's, or one of this book
+// that stands in for it.
+func (b *Book) DebtLot(cause string) *Lot {
+	for _, d := range b.debts {
+		if d.Cause == cause && d.open() > 0 {
+			return d.Lot
+		}
+	}
+	return nil
 }
 
 // arrive completes what brought credits into an account, from outside or back from a

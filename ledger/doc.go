@@ -28,5 +28,14 @@
 //
 // Every entry has a key that is unique in its book. The same key with the same request
 // gives the first entry again; with another request it is refused (ErrKeyReused).
-// Only what was posted is remembered: a refused request is decided anew.
+// Only what was posted is remembered: a refused request is decided anew. Keys that
+// begin with "ledger:" are the ledger's own, of entries that nobody asked for and of
+// second halves in another book.
+//
+// # What is kept beside the entries
+//
+// Balances, what is held, open debts, usage and draws are kept up to date so that
+// deciding reads little, however long the history is. All of it follows from entries and
+// postings, which are only ever appended; Audit adds them up again and names every
+// difference.
 package ledger

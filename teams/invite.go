@@ -42,10 +42,18 @@ func pendingInvitations(ctx context.Context, db billing.DB, teamID string, at in
 	return list, nil
 }
 
-// Invitations lists a team's invitations, the newest first.
-func Invitations(ctx context.Context, db billing.DB, teamID string, limit int) ([]Invitation, error) {
+// Invitations lists a team's invitations for somebody who manages it, the newest first,
+// those after a given one.
+func Invitations(ctx context.Context, db billing.DB, teamID string, by Actor, after string, limit int) ([]Invitation, error) {
+	_, role, err := Look(ctx, db, teamID, by)
+	if err != nil {
+		return nil, err
+	}
+	if !role.Manages() {
+		return nil, refuse(Forbidden, "role_forbids", "a %s may not see invitations", role)
+	}
 	rows, err := db.Query(ctx, `
-		SELECT `+invitationColumns+` FROM invitations WHERE team_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2`, teamID, limit)
+		SELECT `+invitationColumns+` FROM invitations WHERE team_id = $1 AND ($2 = '' OR id < $2) ORDER BY id DESC LIMIT $3`, teamID, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing invitations: %w", err)
 	}

@@ -2,7 +2,6 @@ package teams
 
 import (
 	"context"
-	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,8 +14,9 @@ type MemberView struct {
 	Member
 	Features    []string    // of the team's plan, or nil: the member's own count
 	AllocatedIn int64       // free in the allocation
+	HeldIn      int64       // held in the allocation
 	Used        int64       // by the member, from pool and allocation, since the period's start
-	Held        int64       // in the allocation
+	Held        int64       // by the member, from pool and allocation
 	Available   int64       // what the member could draw now
 	Limit       *LimitState // nil: none
 	Personal    bool        // the member's own credits pay
@@ -33,29 +33,17 @@ type TeamView struct {
 	Max      int
 	Seats    struct{ Bought, Assigned, Reserved int64 }
 	Members  []MemberView
+	Usage    []ledger.Usage // by holder, those who left included; of a plain member one's own
 }
 
 // View shows a team as it stands: what is due counts as done. A plain member sees the
 // pool and their own row. The transaction should be REPEATABLE READ; nothing is written.
 func View(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, by Actor, at instant) (*TeamView, error) {
-	team, err := GetTeam(ctx, tx, teamID)
-	if errors.Is(err, ErrTeamUnknown) {
-		return nil, refuse(NotFound, "team_not_found", "there is no team %q", teamID)
-	}
+	r, err := viewRoom(ctx, tx, c, teamID, by, at)
 	if err != nil {
 		return nil, err
 	}
-	state, err := billing.ViewState(ctx, tx, c, at, team.BookID)
-	if err != nil {
-		return nil, err
-	}
-	if err := state.Settle(at); err != nil {
-		return nil, err
-	}
-	r := &room{team: team, state: state}
-	if err := r.findRole(ctx, tx, by); err != nil {
-		return nil, err
-	}
+	state := r.state
 	start, _, _ := state.CurrentPeriod(at)
 	usage, err := ledger.UsageSince(ctx, tx, state.Book, start)
 	if err != nil {
@@ -69,10 +57,14 @@ func View(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, by 
 	if err != nil {
 		return nil, err
 	}
-	return r.view(list, usage, drawn, at), nil
+	held, err := ledger.HeldBy(ctx, tx, state.Book.ID, at)
+	if err != nil {
+		return nil, err
+	}
+	return r.view(list, usage, drawn, held, at), nil
 }
 
-func (r *room) view(list *roster, usage []ledger.Usage, drawn map[string]ledger.FromMain, at instant) *TeamView {
+func (r *room) view(list *roster, usage []ledger.Usage, drawn map[string]ledger.FromMain, held map[string]int64, at instant) *TeamView {
 	rules := r.plan(at)
 	v := &TeamView{
 		Team: r.team, Role: r.role, Pool: billing.Summarize(r.state, usage, at), Plan: rules.name, Features: rules.features,
@@ -83,13 +75,23 @@ func (r *room) view(list *roster, usage []ledger.Usage, drawn map[string]ledger.
 	used := map[string]int64{}
 	for _, u := range usage {
 		used[u.Holder] = u.Total()
+		if r.sees(u.Holder) {
+			v.Usage = append(v.Usage, u)
+		}
 	}
 	for _, m := range list.members {
-		if r.role.Manages() || r.member != nil && r.member.UserID == m.UserID {
-			v.Members = append(v.Members, r.memberView(m, rules, used[m.UserID], drawn[m.UserID], at))
+		if r.sees(m.UserID) {
+			row := r.memberView(m, rules, used[m.UserID], drawn[m.UserID], at)
+			row.Held = held[m.UserID]
+			v.Members = append(v.Members, row)
 		}
 	}
 	return v
+}
+
+// sees tells whether whoever asks may see a member's figures.
+func (r *room) sees(userID string) bool {
+	return r.role.Manages() || r.member != nil && r.member.UserID == userID
 }
 
 func (r *room) memberView(m Member, rules planRules, used int64, drawn ledger.FromMain, at instant) MemberView {
@@ -100,7 +102,7 @@ func (r *room) memberView(m Member, rules planRules, used int64, drawn ledger.Fr
 	_, end, _ := r.state.CurrentPeriod(at)
 	v.Limit = limitState(m.Limit(), Drawn{Window: drawn.Window, Total: drawn.Total}, end)
 	if allocation, ok := r.state.Book.AllocationOf(m.UserID); ok {
-		v.AllocatedIn, v.Held = allocation.Available(at), allocation.Held
+		v.AllocatedIn, v.HeldIn = allocation.Available(at), allocation.Held
 	}
 	if !v.Personal {
 		p := pay(r.team, m, r.state.Book, nil, Drawn{Window: drawn.Window, Total: drawn.Total}, end)

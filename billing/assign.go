@@ -90,13 +90,17 @@ func openMoving(ctx context.Context, tx pgx.Tx, c *Catalog, from, to int64, by s
 func (m *moving) settle() error { return errors.Join(m.from.Settle(m.at), m.to.Settle(m.at)) }
 
 // move carries a subscription, the lots that go with it wherever they lie, and the debts
-// that those caused, to the main account of the other book. What is held stays where it
-// is held.
+// that those caused, to the main account of the other book. What is held stays until its
+// hold settles; see FollowHeldBack.
 func (m *moving) move(ctx context.Context, tx pgx.Tx, sub *Sub, to Slot, how string, goes func(*ledger.Lot) bool) error {
-	for _, lot := range m.lots(goes) {
+	lots := m.lots(goes)
+	for _, lot := range lots {
 		if err := m.carry(sub, lot, how); err != nil {
 			return err
 		}
+	}
+	if err := m.holdBack(ctx, tx, sub, lots); err != nil {
+		return err
 	}
 	for _, debt := range m.from.Book.Debts() {
 		lot := m.from.Book.DebtLot(debt.Cause)

@@ -233,4 +233,92 @@ func TestAssign(t *testing.T) {
 			t.Errorf("goes: debt %d, frozen %d", p.Debt, p.Frozen)
 		}
 	})
+
+	t.Run("T13_HeldCreditsFollowWhenTheirHoldSettles", func(t *testing.T) {
+		w := newWorld(t)
+		team := w.team("acme", "ann")
+		ann := w.user("ann")
+		w.join("acme", "bob")
+		w.subscribe("sub_1", "ann", "team", 3, &team)
+		w.buysPack("ann", team.BookID, 50)
+		w.moves(MoveIn{TeamID: "acme", From: ofPool(), To: ofMember("bob"), Credits: 40})
+		captured := w.spends(SpendIn{Op: OpHold, TeamID: "acme", UserID: "bob", Credits: 60}) // allocation and pool
+		expires := w.spends(SpendIn{Op: OpHold, TeamID: "acme", UserID: "ann", Credits: 2980, TTL: 2 * time.Hour})
+		if err := w.unassign(Actor{User: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		if p := w.pool(team.BookID); p.Held != 3040 || p.Available != 0 {
+			t.Errorf("held %d, available %d", p.Held, p.Available)
+		}
+		follow := func() (left int) {
+			t.Helper()
+			list, err := billing.ListHeldBack(t.Context(), w.tx, billing.HeldBack{}, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, h := range list {
+				w.must(func(tx pgx.Tx) error {
+					done, err := billing.FollowHeldBack(t.Context(), tx, w.catalog, h, w.at)
+					if !done {
+						left++
+					}
+					return err
+				})
+			}
+			return left
+		}
+		if left := follow(); left != 2 {
+			t.Errorf("%d lots are held back, want the month's and the pack", left)
+		}
+		w.spends(SpendIn{Op: OpCapture, TeamID: "acme", Of: captured.Entry, Credits: 50})
+		follow()
+		if p := w.pool(ann.BookID); p.Available != 20 {
+			t.Errorf("ann has %d, want what nobody held and what the capture gave back", p.Available)
+		}
+		w.at = expires.ExpiresAt.Add(time.Second)
+		if left := follow(); left != 0 {
+			t.Errorf("%d lots are held back", left)
+		}
+		if p := w.pool(ann.BookID); p.Available != 3000 || p.Purchased != 50 || p.Monthly != 2950 {
+			t.Errorf("ann has %+v", p)
+		}
+		if p := w.pool(team.BookID); p.Used != 50 || p.Available != 0 || p.Held != 0 {
+			t.Errorf("the team has %+v", p)
+		}
+		if left := follow(); left != 0 {
+			t.Error("something is held back again")
+		}
+	})
+
+	t.Run("T13_HeldCreditsStayWhenTheSubscriptionHasComeBackItself", func(t *testing.T) {
+		w := newWorld(t)
+		team := w.team("acme", "ann")
+		w.subscribe("sub_1", "ann", "team", 3, &team)
+		hold := w.spends(SpendIn{Op: OpHold, TeamID: "acme", UserID: "ann", Credits: 100})
+		if err := w.unassign(Actor{User: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.assign("sub_1", Actor{User: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		w.spends(SpendIn{Op: OpRelease, TeamID: "acme", Of: hold.Entry})
+		list, err := billing.ListHeldBack(t.Context(), w.tx, billing.HeldBack{}, 100)
+		if err != nil || len(list) != 1 {
+			t.Fatalf("got %v, %v", list, err)
+		}
+		w.must(func(tx pgx.Tx) error {
+			done, err := billing.FollowHeldBack(t.Context(), tx, w.catalog, list[0], w.at)
+			if !done {
+				t.Error("still held back")
+			}
+			return err
+		})
+		if p := w.pool(team.BookID); p.Available != 3000 || p.Monthly != 3000 {
+			t.Errorf("the team has %+v", p)
+		}
+		w.buys("sub_1", "ann", 1) // B10 sees both pieces of the month's lot
+		if p := w.pool(team.BookID); p.Available != 1000 || p.Monthly != 1000 {
+			t.Errorf("after two seats less %+v", p)
+		}
+	})
 }

@@ -74,6 +74,15 @@ CREATE TABLE api_keys (
     revoked_at      timestamptz
 );
 
+-- What was held when its subscription went to another book: once the hold settles, what it
+-- gives back follows to where the subscription is then (T13).
+CREATE TABLE held_back (
+    book_id         bigint      NOT NULL REFERENCES books (id),
+    lot_id          bigint      NOT NULL,
+    subscription_id text        NOT NULL REFERENCES subscriptions (id),
+    PRIMARY KEY (book_id, lot_id)
+);
+
 -- What a spend's first answer said beside its postings, so that a repeated key gets it again.
 ALTER TABLE entries ADD COLUMN answer jsonb;
 

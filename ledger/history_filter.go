@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -30,4 +31,26 @@ func (b *Book) LeftOf(sequence int64) (credits int64, ok bool) {
 		return 0, false
 	}
 	return u.entry.Credits - u.reversed, true
+}
+
+// HeldBy gives what each holder holds in a book, by open holds that have not ended.
+func HeldBy(ctx context.Context, q interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}, book int64, at time.Time) (map[string]int64, error) {
+	rows, err := q.Query(ctx, `
+		SELECT holder_id, sum(credits)::bigint FROM holds
+		WHERE book_id = $1 AND state = 'open' AND expires_at > $2 GROUP BY holder_id`, book, at)
+	if err != nil {
+		return nil, fmt.Errorf("reading what is held: %w", err)
+	}
+	held := map[string]int64{}
+	var holder string
+	var credits int64
+	if _, err := pgx.ForEachRow(rows, []any{&holder, &credits}, func() error {
+		held[holder] = credits
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("reading what is held: %w", err)
+	}
+	return held, nil
 }

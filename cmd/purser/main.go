@@ -24,12 +24,21 @@ var (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithCancel(context.Background())
+	// Both signals are waited for on one channel, so that a second one that comes at once
+	// isn't lost while the first is being looked at.
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		<-ctx.Done()
-		// Whoever signals a second time doesn't want to wait: from here on a signal ends
-		// the process as if nobody had asked for it.
-		stop()
+		<-signals
+		cancel()
+		// Whoever signals a second time doesn't want to wait: the process ends as if nobody
+		// had asked for signals.
+		again := <-signals
+		signal.Reset(again)
+		if self, err := os.FindProcess(os.Getpid()); err != nil || self.Signal(again) != nil {
+			os.Exit(exitFailed)
+		}
 	}()
 	os.Exit(Main{Now: time.Now}.Run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Getenv))
 }

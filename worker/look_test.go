@@ -1,9 +1,7 @@
 package worker
 
 import (
-	"context"
 	"fmt"
-	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -13,13 +11,6 @@ import (
 	"purser/billing"
 	"purser/ledger"
 )
-
-// beginner is a pool or, in walks that are rolled back, a transaction.
-type looker interface {
-	billing.DB
-	Begin(ctx context.Context) (pgx.Tx, error)
-	BeginTx(ctx context.Context, o pgx.TxOptions) (pgx.Tx, error)
-}
 
 var snapshot = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 
@@ -81,31 +72,30 @@ func auditIn(t testing.TB, tx pgx.Tx) {
 // came about: its lots with their dates and what is left where, and its accounts.
 func portrait(t testing.TB, db billing.DB, book int64) string {
 	t.Helper()
-	var lines []string
-	for _, sql := range []string{`
+	rows, err := db.Query(t.Context(), `
 		SELECT format('lot %s %s, granted %s, left %s, held %s, from %s to %s, first %s, turn %s of %s, survived %s',
 		              l.source, regexp_replace(l.origin, '^rollover:.*', 'rollover'), l.granted, COALESCE(b.balance, 0), COALESCE(b.held, 0),
 		              l.effective_at AT TIME ZONE 'UTC', l.expires_at AT TIME ZONE 'UTC', l.first_granted_at AT TIME ZONE 'UTC', l.step, l.series, l.turns_survived)
 		FROM lots l
 		LEFT JOIN LATERAL (SELECT sum(balance) AS balance, sum(held) AS held FROM lot_balances
 		                   WHERE book_id = l.book_id AND lot_id = l.id AND account_id >= 7) b ON true
-		WHERE l.book_id = $1`, `
-		SELECT format('account %s %s: %s, held %s', id, holder_id, balance, held) FROM accounts WHERE book_id = $1`, `
+		WHERE l.book_id = $1
+		UNION ALL
+		SELECT format('account %s %s: %s, held %s', id, holder_id, balance, held) FROM accounts WHERE book_id = $1
+		UNION ALL
 		SELECT format('subscription %s %s %s, owed %s, paid %s', s.status, s.state, s.team_id, s.owed, jsonb_array_length(s.paid))
-		FROM subscriptions s WHERE s.book_id = $1`, `
+		FROM subscriptions s WHERE s.book_id = $1
+		UNION ALL
 		SELECT format('period %s, %s to %s, seats %s, target %s, owed %s, granted %s, taken %s, rolled %s, granted at %s, cut at %s, turned at %s',
 		              p.number, p.start_at AT TIME ZONE 'UTC', p.end_at AT TIME ZONE 'UTC', p.seats, p.target, p.owed, p.granted, p.taken_back,
 		              p.rolled, p.granted_at AT TIME ZONE 'UTC', p.cut_at AT TIME ZONE 'UTC', p.turned_at AT TIME ZONE 'UTC')
-		FROM periods p JOIN subscriptions s ON s.id = p.subscription_id WHERE s.book_id = $1`, `
-		SELECT format('purchase %s %s, %s', id, state, paid_at AT TIME ZONE 'UTC') FROM purchases WHERE book_id = $1`,
-	} {
-		rows, err := db.Query(t.Context(), sql, book)
-		ok(t, err)
-		more, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		ok(t, err)
-		lines = append(lines, more...)
-	}
-	sort.Strings(lines)
+		FROM periods p JOIN subscriptions s ON s.id = p.subscription_id WHERE s.book_id = $1
+		UNION ALL
+		SELECT format('purchase %s %s, %s', id, state, paid_at AT TIME ZONE 'UTC') FROM purchases WHERE book_id = $1
+		ORDER BY 1`, book)
+	ok(t, err)
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	ok(t, err)
 	return strings.Join(lines, "\n")
 }
 

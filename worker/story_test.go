@@ -240,7 +240,9 @@ func TestStory(t *testing.T) {
 				s.everyOrder(t, objects, want)
 			})
 			t.Run("B3_RandomOrdersOfAllEventsWithDuplicates", func(t *testing.T) { s.randomOrders(t, want) })
-			t.Run("E3_AnyOneEventLostAndFoundBySweeping", func(t *testing.T) { s.eachLost(t, want) })
+			if known || os.Getenv(soak) != "" {
+				t.Run("E3_AnyOneEventLostAndFoundBySweeping", func(t *testing.T) { s.eachLost(t, want) })
+			}
 		})
 	}
 }
@@ -275,30 +277,38 @@ func (s *story) everyOrder(t *testing.T, objects int, want string) {
 	for n := 2; n <= objects; n++ {
 		all *= n
 	}
-	s.telling(t, func(told *telling) {
-		var follow func(heard, left []billing.Event)
-		follow = func(heard, left []billing.Event) {
-			if len(left) == 0 {
-				orders++
-				compare(t, heard, told.end(), want)
-				return
-			}
-			for i, next := range left {
-				told.then(func() {
-					told.hear(next)
-					follow(append(heard, next), slices.Delete(slices.Clone(left), i, i+1))
-				})
-			}
+	var follow func(told *telling, heard, left []billing.Event)
+	follow = func(told *telling, heard, left []billing.Event) {
+		if len(left) == 0 {
+			orders++
+			compare(t, heard, told.end(), want)
+			return
 		}
-		told.hear(before...)
-		follow(nil, chosen[:objects])
-	})
+		for i, next := range left {
+			told.then(func() {
+				told.hear(next)
+				follow(told, append(heard, next), slices.Delete(slices.Clone(left), i, i+1))
+			})
+		}
+	}
+	for i, first := range chosen[:objects] {
+		s.exec(`VACUUM`) // or what was taken back slows down what follows
+		s.telling(t, func(told *telling) {
+			told.hear(before...)
+			told.hear(first)
+			follow(told, []billing.Event{first}, slices.Delete(slices.Clone(chosen[:objects]), i, i+1))
+		})
+	}
 	same(t, "orders", orders, all)
 }
 
 func (s *story) randomOrders(t *testing.T, want string) {
 	chance := rand.New(rand.NewPCG(1, 2))
-	for range 20 {
+	rounds := 8
+	if os.Getenv(soak) != "" {
+		rounds = 500
+	}
+	for range rounds {
 		order := slices.Concat(s.events, s.events)
 		chance.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		s.telling(t, func(told *telling) {

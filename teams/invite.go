@@ -2,7 +2,6 @@ package teams
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -290,41 +289,4 @@ func managedInvitation(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamI
 		return Invitation{}, err
 	}
 	return i, i.open(at)
-}
-
-func errInvitationUnknown() *Refusal {
-	return refuse(NotFound, "invitation_not_found", "there is no such invitation")
-}
-
-func invitationBy(ctx context.Context, db billing.DB, where string, arg any) (Invitation, error) {
-	rows, err := db.Query(ctx, `SELECT `+invitationColumns+` FROM invitations WHERE `+where, arg)
-	if err != nil {
-		return Invitation{}, fmt.Errorf("reading the invitation: %w", err)
-	}
-	i, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Invitation])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Invitation{}, errInvitationUnknown()
-	}
-	if err != nil {
-		return Invitation{}, fmt.Errorf("reading the invitation: %w", err)
-	}
-	return i, nil
-}
-
-func (i *Invitation) open(at instant) error {
-	switch i.StateAt(at) {
-	case "pending":
-		return nil
-	case "expired":
-		return refuse(Conflict, "invitation_expired", "the invitation has expired")
-	}
-	return refuse(Conflict, "invitation_settled", "the invitation is %s already", i.State)
-}
-
-func settleInvitation(ctx context.Context, tx pgx.Tx, id, state, userID string, at instant) error {
-	_, err := tx.Exec(ctx, `UPDATE invitations SET state = $2, user_id = $3, settled_at = $4 WHERE id = $1`, id, state, userID, at)
-	if err != nil {
-		return fmt.Errorf("settling the invitation: %w", err)
-	}
-	return nil
 }

@@ -85,6 +85,9 @@ func (s *Server) register() {
 	s.registerTeams()
 	s.registerPool()
 	s.registerSpends()
+	s.registerMembers()
+	s.registerInvitations()
+	s.registerMoves()
 	s.mux.HandleFunc("GET /problems", problemsPage)
 	s.mux.HandleFunc("/", s.unknown)
 }

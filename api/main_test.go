@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -357,3 +358,43 @@ func soak() int {
 	n, _ := strconv.Atoi(os.Getenv("PURSER_SOAK"))
 	return max(n, 1)
 }
+
+// subscribe gives a team seats of the plan "team", as if Stripe had told of them and they
+// were paid. It is of any period that contains the clock's instant.
+func (w *world) subscribe(team teams.Team, seats int64) string {
+	w.t.Helper()
+	owner := w.user(team.OwnerID)
+	at := w.clock.now()
+	id := fmt.Sprintf("sub_%s_%d", team.ID, w.made.Add(1))
+	sub := &billing.Subscription{
+		ID: id, CustomerID: "cus_" + owner.ID, Status: billing.StatusActive, PeriodStart: at, PeriodEnd: at.AddDate(0, 1, 0), Anchor: at, CreatedAt: at,
+		Items: []billing.Item{{ID: "si_" + id, PriceID: "price_team", LookupKey: "team_monthly", Interval: billing.IntervalMonth, IntervalCount: 1, Quantity: seats}},
+	}
+	invoice := billing.Invoice{
+		ID: "in_" + id, SubscriptionID: id, CustomerID: sub.CustomerID, Status: "paid", CreatedAt: at, PaidAt: &at,
+		Lines: []billing.InvoiceLine{{ID: "il_" + id, PriceID: "price_team", LookupKey: "team_monthly", Quantity: seats, Amount: 2500 * seats, From: sub.PeriodStart, To: sub.PeriodEnd}},
+	}
+	w.must(func(tx pgx.Tx) error {
+		_, err := billing.LinkCustomer(w.t.Context(), tx, sub.CustomerID, owner.ID, owner.BookID, "test", at)
+		if err != nil {
+			return err
+		}
+		out, err := billing.Apply(w.t.Context(), tx, w.catalog, billing.ApplyIn{
+			Fetched: billing.Fetched{Subscription: sub, Invoices: []billing.Invoice{invoice}}, Ticket: w.made.Add(1), Now: w.clock.now,
+			Owner: billing.Owner{CustomerID: sub.CustomerID, UserID: owner.ID, BookID: owner.BookID},
+			Named: &billing.Slot{TeamID: team.ID, BookID: team.BookID},
+		})
+		if err == nil && out.State != billing.EventDone {
+			err = fmt.Errorf("the subscription is %s: %s", out.State, out.Reason)
+		}
+		if err != nil {
+			return err
+		}
+		seat := teams.SeatAccess
+		_, _, err = teams.ChangeMembers(w.t.Context(), tx, w.catalog, team.ID, []teams.Change{{UserID: team.OwnerID, Access: &seat}}, teams.Actor{}, at)
+		return err
+	})
+	return id
+}
+
+func equal(a, b any) bool { return reflect.DeepEqual(a, b) }

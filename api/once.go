@@ -155,7 +155,7 @@ func (o *once) attempt(ctx context.Context, reused error) (raw []byte, err error
 		}
 		return o.remember(ctx, tx, raw)
 	})
-	if reused == nil || err != nil && before(err) {
+	if reused == nil || !errors.Is(err, errOnlyTried) && before(err) {
 		return raw, err
 	}
 	return nil, reused

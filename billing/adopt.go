@@ -50,10 +50,8 @@ func (s *State) dropGuesses(sub *Sub) {
 // ends early just ends, one that is extended keeps its lot (B4).
 func trialEnd(f *Subscription, p *Period) time.Time {
 	end := p.End
-	if f.TrialStart != nil && f.TrialEnd != nil && !f.TrialStart.After(p.Start) {
-		if f.Status == StatusTrialing || f.TrialEnd.Before(end) {
-			end = *f.TrialEnd
-		}
+	if f.TrialEnd != nil && (f.Status == StatusTrialing || f.TrialEnd.Before(end)) {
+		end = *f.TrialEnd
 	}
 	if f.Status != StatusTrialing && p.span().inside(f.PeriodStart) {
 		end = earlier(end, f.PeriodStart)

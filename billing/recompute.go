@@ -29,7 +29,7 @@ func (s *State) grant(sub *Sub, p *Period) error {
 	}
 	at := p.Start
 	p.GrantedAt, p.dirty = &at, true
-	if p.TurnedAt != nil && p.TurnedAt.Before(p.End) {
+	if sub.Facts.Status.Ended() && p.TurnedAt != nil && p.TurnedAt.Before(p.End) {
 		// It ended with its subscription, since it wasn't known to be paid.
 		p.TurnedAt = nil
 	}

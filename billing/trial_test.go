@@ -46,6 +46,16 @@ func TestTrial(t *testing.T) {
 		s := converts(begin(t).on("2025-01-15"), "2025-01-10").pays().on("2025-01-16")
 		s.spans("2025-01-01..2025-01-10 trial", "2025-01-10..2025-02-10").has("monthly: pool 5000; 2025-01-10..2025-02-11")
 	})
+	t.Run("B4_EndedEarlyThoughStripeKeptItsEnd", func(t *testing.T) {
+		s := begin(t).is(StatusActive)
+		s.sub.Facts.Anchor = day("2025-01-10")
+		s.own("2025-01-10").pays().on("2025-01-10").spans("2025-01-01..2025-01-10 trial", "2025-01-10..2025-02-10").
+			has("monthly: pool 5000; 2025-01-10..2025-02-11")
+	})
+	t.Run("B4_ExtendedAsATrialThatBeginsAnew", func(t *testing.T) {
+		begin(t).spends("2025-01-02", 100).trials("2025-01-10", "2025-01-24").on("2025-01-10").has("bonus: pool 400; 2025-01-01..2025-01-24").
+			spans("2025-01-01..2025-01-24 trial")
+	})
 	t.Run("B4_ExtendedItKeepsItsLot", func(t *testing.T) {
 		s := begin(t).spends("2025-01-02", 100)
 		s.sub.Facts.TrialEnd, s.sub.Facts.PeriodEnd, s.sub.Facts.Anchor = ptr(day("2025-01-20")), day("2025-01-20"), day("2025-01-20")

@@ -102,9 +102,8 @@ func (l *loader) queueReturned() {
 		FROM unnest($1::bigint[], $2::bigint[]) AS w (book_id, undoes)
 		CROSS JOIN LATERAL (
 			SELECT book_id, undoes, sequence FROM entries
-			WHERE (book_id, undoes) >= (w.book_id, w.undoes) AND (book_id, undoes) <= (w.book_id, w.undoes)
-			  AND undoes IS NOT NULL AND kind IN ('reversal', 'clawback_undone')
-			ORDER BY book_id, undoes OFFSET 0) e
+			WHERE book_id = w.book_id AND undoes = w.undoes AND kind IN ('reversal', 'clawback_undone')
+			ORDER BY kind OFFSET 0) e
 		CROSS JOIN LATERAL (
 			SELECT lot_id, to_account, credits FROM postings
 			WHERE book_id = e.book_id AND entry = e.sequence AND from_account IN (2, 4) OFFSET 0) p

@@ -175,6 +175,10 @@ func settleSubscription(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn, 
 		return Outcome{}, err
 	}
 	out := Outcome{State: EventDone, Reason: lateMoney(in.Fetched), Books: []int64{after.BookID}}
+	if live := states[0].Sub(in.Fetched.Subscription.ID); live != nil && after.TeamID != "" {
+		out.Team, out.Seats = after.TeamID, live.SeatsBought(c)
+		out.Placed = before.state != statePlaced && after.state == statePlaced
+	}
 	if after.state == stateUnmapped {
 		out.State, out.Reason = EventUnmapped, after.reason
 	}

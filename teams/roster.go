@@ -61,6 +61,30 @@ func (r *roster) reserving() []Invitation {
 	return out
 }
 
+// FollowSubscription lets a team follow its subscription after it was fetched: one that
+// has just been placed gives the owner a seat, if there is one (T4), and fewer seats than
+// are taken make room (T5). It reports who lost a seat. Mostly there is nothing to do,
+// which one count tells.
+func FollowSubscription(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, bought int64, placed bool, at instant) ([]string, error) {
+	if placed {
+		if err := seatOwner(ctx, tx, c, teamID, at); err != nil {
+			return nil, err
+		}
+	}
+	var taken int64
+	err := tx.QueryRow(ctx, `
+		SELECT (SELECT count(*) FROM members WHERE team_id = $1 AND seat_at IS NOT NULL)
+		     + (SELECT count(*) FROM invitations WHERE team_id = $1 AND state = 'pending' AND access = 'seat' AND expires_at > $2)`,
+		teamID, at).Scan(&taken)
+	if err != nil {
+		return nil, fmt.Errorf("counting seats taken: %w", err)
+	}
+	if taken <= bought {
+		return nil, nil
+	}
+	return FollowSeats(ctx, tx, c, teamID, at)
+}
+
 // FollowSeats lets a team follow its subscription after seats were bought or given up
 // elsewhere, in Stripe's portal say: when fewer are left than are taken, reservations go
 // first, then the members who got theirs last become personal (T5). It reports whom.

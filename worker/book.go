@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -111,8 +113,27 @@ func (b *booker) applySubscription(ctx context.Context, tx pgx.Tx, in billing.Ap
 		}
 	}
 	out, err := billing.Apply(ctx, tx, b.cfg.Catalog, in)
+	if err != nil {
+		return billing.Outcome{}, err
+	}
 	out.Reopen = append(out.Reopen, linked...)
-	return out, err
+	return out, b.followSubscription(ctx, tx, out, b.cfg.Now())
+}
+
+// followSubscription lets the team's seat assignments follow what was bought, in the same
+// transaction.
+func (b *booker) followSubscription(ctx context.Context, tx pgx.Tx, out billing.Outcome, at time.Time) error {
+	if out.Team == "" {
+		return nil
+	}
+	fell, err := teams.FollowSubscription(ctx, tx, b.cfg.Catalog, out.Team, out.Seats, out.Placed, at)
+	if err != nil {
+		return fmt.Errorf("following the seats of team %q: %w", out.Team, err)
+	}
+	if len(fell) > 0 {
+		b.cfg.Logger.WarnContext(ctx, "members lost their seats", slog.String("team", out.Team), slog.Any("members", fell))
+	}
+	return nil
 }
 
 // findPlaces finds the subscription's owner and the teams that it may go to. It gives

@@ -86,7 +86,7 @@ func (s *State) cutInstant(sub *Sub, p *Period) *time.Time {
 func (s *Sub) moveEnd(p *Period) {
 	f := &s.Facts
 	m, trial := f.month(p.Start)
-	sameStart := f.monthly() && f.PeriodStart.Equal(p.Start) && m == f.own()
+	sameStart := f.monthly() && f.PeriodStart.Equal(p.Start) && f.own().contains(p.Start)
 	if m.end.After(p.Start) && (p.GrantedAt == nil || sameStart) {
 		p.moveTo(m, trial)
 	}

@@ -121,3 +121,29 @@ func TestCut(t *testing.T) {
 			remembers(2, "T 2419 O 0 granted 5000 taken 2581")
 	})
 }
+
+func TestMovedEnd(t *testing.T) {
+	t.Run("B4_AMonthEndsWhereStripesOwnPeriodEnds", func(t *testing.T) {
+		s := tell(t, plan("team")).subscribes("2025-01-01", item("team_month", 5)).pays().on("2025-01-01")
+		s.sub.Facts.PeriodEnd = day("2025-01-20") // set to be canceled in its middle, say
+		s.on("2025-01-05").spans("2025-01-01..2025-01-20").has("monthly: pool 5000; 2025-01-01..2025-01-21").
+			remembers(1, "T 5000 O 0 granted 5000 taken 0")
+		s.sub.Facts.PeriodEnd = day("2025-02-01")
+		s.on("2025-01-06").spans("2025-01-01..2025-02-01").has("monthly: pool 5000; 2025-01-01..2025-02-02")
+	})
+	t.Run("B4_AGrantedMonthOfAYearStays", func(t *testing.T) {
+		s := tell(t, plan("team")).subscribes("2025-01-01", item("team_year", 5)).pays().on("2025-01-01")
+		s.sub.Facts.PeriodEnd = day("2025-01-20")
+		s.on("2025-01-05").spans("2025-01-01..2025-02-01")
+	})
+	t.Run("B4_AnUngrantedMonthOfAYearFollows", func(t *testing.T) {
+		s := tell(t, plan("team")).subscribes("2025-01-01", item("team_year", 5)).on("2025-01-01")
+		s.sub.Facts.PeriodEnd = day("2025-01-20")
+		s.on("2025-01-05").spans("2025-01-01..2025-01-20 ungranted")
+	})
+	t.Run("B4_AGrantedMonthStaysThoughStripesBeganBeforeIt", func(t *testing.T) {
+		s := tell(t, plan("team", periodStart)).subscribes("2025-01-01", item("team_month", 5)).on("2025-02-03")
+		s.sub.Facts.Anchor = day("2025-01-20")
+		s.own("2025-01-20").on("2025-02-04").spans("2025-02-01..2025-03-01").remembers(1, "T 5000 O 0 granted 5000 taken 0")
+	})
+}

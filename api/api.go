@@ -88,6 +88,8 @@ func (s *Server) register() {
 	s.registerMembers()
 	s.registerInvitations()
 	s.registerMoves()
+	s.registerEntries()
+	s.registerUsage()
 	s.mux.HandleFunc("GET /problems", problemsPage)
 	s.mux.HandleFunc("/", s.unknown)
 }

@@ -30,11 +30,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	rec := &recorder{ResponseWriter: w}
+	defer func() { s.log(r, rec, c, s.cfg.Wall().Sub(began)) }()
 	defer func() {
 		if value := recover(); value != nil {
 			s.panicked(rec, c, value)
 		}
-		s.log(r, rec, c, s.cfg.Wall().Sub(began))
 	}()
 	// The mux would answer an unclean path with a redirect in HTML.
 	if p := r.URL.EscapedPath(); p != "/" && strings.TrimSuffix(p, "/") != path.Clean(p) {

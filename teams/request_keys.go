@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -35,7 +36,18 @@ func ledgerKey(key string) string {
 	if key == "" {
 		return "" // the ledger refuses it
 	}
-	return "request:" + key
+	return requestKeys + key
+}
+
+const requestKeys = "request:"
+
+// ClientKey gives the key that a client chose, of one as the ledger keeps it, and nothing
+// of a key that the rules made.
+func ClientKey(key string) string {
+	if client, ok := strings.CutPrefix(key, requestKeys); ok {
+		return client
+	}
+	return ""
 }
 
 type bookKey struct {

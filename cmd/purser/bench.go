@@ -142,7 +142,8 @@ type benchReport struct {
 	FloorPerSecond    float64 `json:"floor_per_second"`
 	Ratio             float64 `json:"ratio"`
 
-	Spends      int64 `json:"spends"` // acknowledged, warming up included
+	Spends      int64 `json:"spends"`  // acknowledged, warming up included
+	Retries     int64 `json:"retries"` // after a 503, with the same key
 	Errors      int64 `json:"errors"`
 	Credits     int64 `json:"credits_acknowledged"`
 	Booked      int64 `json:"credits_booked"`
@@ -156,9 +157,10 @@ func (r *benchReport) took(gathered, alone benchLoad) {
 	r.PerSecond, r.P50, r.P99 = gathered.PerSecond, gathered.P50, gathered.P99
 	r.BaselinePerSecond, r.BaselineP50, r.BaselineP99 = alone.PerSecond, alone.P50, alone.P99
 	if alone.PerSecond > 0 {
-		r.Ratio = math.Round(100*gathered.PerSecond/alone.PerSecond) / 100
+		r.Ratio = rounded(gathered.PerSecond / alone.PerSecond)
 	}
 	r.Spends = gathered.Acknowledged + alone.Acknowledged
+	r.Retries = gathered.Retries + alone.Retries
 	r.Errors = gathered.Errors + alone.Errors
 	r.Credits = r.Spends * benchCredits
 	r.firstError = gathered.FirstError
@@ -181,9 +183,9 @@ func (r *benchReport) print(p *program, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.out, "\n%s, %s, %s each; gathered is %.2f times as fast\n%s, %s; %s acknowledged, %s booked\naudit: %s\n",
+	_, err = fmt.Fprintf(p.out, "\n%s, %s, %s each; gathered is %.2f times as fast\n%s, %s, %s; %s acknowledged, %s booked\naudit: %s\n",
 		count(r.Pools, "pool", "pools"), count(r.Clients, "client", "clients"), count(r.Seconds, "second", "seconds"), r.Ratio,
-		count(r.Spends, "spend", "spends"), count(r.Errors, "error", "errors"), count(r.Credits, "credit", "credits"),
+		count(r.Spends, "spend", "spends"), count(r.Retries, "retry", "retries"), count(r.Errors, "error", "errors"), count(r.Credits, "credit", "credits"),
 		count(r.Booked, "credit", "credits"), count(r.Differences, "difference", "differences"))
 	return err
 }

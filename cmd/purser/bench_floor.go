@@ -61,7 +61,7 @@ func (b *bench) floor(ctx context.Context) (perSecond float64, err error) {
 		})
 	}
 	err = g.Wait()
-	return float64(counted.Load()) / float64(b.command.Seconds), err
+	return rounded(float64(counted.Load()) / float64(b.command.Seconds)), err
 }
 
 func floorSpend(ctx context.Context, pool *pgxpool.Pool, id int64) error {

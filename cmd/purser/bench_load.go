@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"os"
@@ -33,6 +34,7 @@ type benchOrder struct {
 // benchLoad is what it counted.
 type benchLoad struct {
 	Acknowledged int64 // warming up included
+	Retries      int64 // after a 503, with the same key, as its answer asks for
 	Errors       int64
 	FirstError   string
 	PerSecond    float64
@@ -42,7 +44,8 @@ type benchLoad struct {
 // benchSpendsMax ends a load that nothing else ends.
 const benchSpendsMax = 20_000_000
 
-// benchPatience is how long a client waits for an answer. The server gives up before.
+// benchPatience is how long a client waits for an answer, and how long it goes on asking
+// for it after the end. The server gives up before.
 const benchPatience = 30 * time.Second
 
 // generate runs the load generator as a process of its own: in the server's, the two
@@ -52,7 +55,7 @@ func generate(ctx context.Context, order benchOrder) (load benchLoad, err error)
 	if err != nil {
 		return load, fmt.Errorf("finding this program: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, order.Warm+order.Count+2*benchPatience)
+	ctx, cancel := context.WithTimeout(ctx, order.Warm+order.Count+3*benchPatience)
 	defer cancel()
 	told, err := json.Marshal(order)
 	if err != nil {
@@ -105,6 +108,7 @@ type benchClients struct {
 	now        func() time.Time
 	begin, end time.Time // of what counts
 	next       atomic.Int64
+	retries    atomic.Int64
 
 	mu    sync.Mutex
 	load  benchLoad
@@ -120,10 +124,14 @@ func (o benchOrder) run(ctx context.Context, now func() time.Time) benchLoad {
 	}
 	clients.Wait()
 	slices.Sort(c.times)
-	c.load.PerSecond = float64(len(c.times)) / o.Count.Seconds()
+	c.load.Retries = c.retries.Load()
+	c.load.PerSecond = rounded(float64(len(c.times)) / o.Count.Seconds())
 	c.load.P50, c.load.P99 = quantile(c.times, 50), quantile(c.times, 99)
 	return c.load
 }
+
+// rounded leaves two digits: more would be noise.
+func rounded(n float64) float64 { return math.Round(100*n) / 100 }
 
 // quantile gives one of sorted durations in milliseconds.
 func quantile(sorted []time.Duration, percent int) float64 {
@@ -172,19 +180,39 @@ func (c *benchClients) spend(ctx context.Context, done func(asked, answered time
 		if !asked.Before(c.end) || n > benchSpendsMax {
 			return nil
 		}
-		if err := conn.SetDeadline(asked.Add(benchPatience)); err != nil {
-			return fmt.Errorf("asking: %w", err)
-		}
-		if _, err := conn.Write(c.request(n)); err != nil {
-			return fmt.Errorf("asking: %w", err)
-		}
-		if err := readAnswer(in); err != nil {
+		if err := c.ask(conn, in, c.request(n)); err != nil {
 			return err
 		}
 		done(asked, c.now())
 	}
 	return nil
 }
+
+// ask asks until it is answered with other than 503: the same request with the same key
+// spends once, however often it comes.
+func (c *benchClients) ask(conn net.Conn, in *bufio.Reader, request []byte) error {
+	for {
+		at := c.now()
+		if err := conn.SetDeadline(at.Add(benchPatience)); err != nil {
+			return fmt.Errorf("asking: %w", err)
+		}
+		if _, err := conn.Write(request); err != nil {
+			return fmt.Errorf("asking: %w", err)
+		}
+		err := readAnswer(in)
+		if !errors.Is(err, errBenchAgain) || at.After(c.end.Add(benchPatience)) {
+			return err
+		}
+		c.retries.Add(1)
+		time.Sleep(benchPause)
+	}
+}
+
+// benchPause is how long a client waits before it asks again.
+const benchPause = 100 * time.Millisecond
+
+// errBenchAgain says that the server had too much to do.
+var errBenchAgain = errors.New("answered with 503")
 
 // request is the n-th spend: the pools take turns, and in each its members.
 func (c *benchClients) request(n int64) []byte {
@@ -205,8 +233,12 @@ func readAnswer(in *bufio.Reader) error {
 	if err != nil {
 		return fmt.Errorf("reading the answer: %w", err)
 	}
-	if res.StatusCode != http.StatusCreated {
+	switch res.StatusCode {
+	case http.StatusCreated:
+		return nil
+	case http.StatusServiceUnavailable:
+		return fmt.Errorf("%w: %s", errBenchAgain, oneLine(string(body)))
+	default:
 		return fmt.Errorf("answered with %d: %s", res.StatusCode, oneLine(string(body)))
 	}
-	return nil
 }

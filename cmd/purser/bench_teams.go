@@ -92,7 +92,13 @@ func (b *bench) makeTeams(ctx context.Context) error {
 		return err
 	}
 	cfg.MaxConns = benchMakers
-	cfg.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
+	// Planning each statement anew would take longer than running it, and a plan made for
+	// empty tables must not scan them once they are full.
+	for setting, value := range map[string]string{
+		"synchronous_commit": "off", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off",
+	} {
+		cfg.ConnConfig.RuntimeParams[setting] = value
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return fmt.Errorf("opening connections: %w", err)

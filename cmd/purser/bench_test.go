@@ -108,7 +108,7 @@ func TestBenchLoad(t *testing.T) {
 			}
 		}
 	})
-	t.Run("AnAnswerThatIsNoSpendIsAnError", func(t *testing.T) {
+	t.Run("AnAnswerThatIsNoSpendIsAnErrorAnd503IsAskedAgain", func(t *testing.T) {
 		t.Parallel()
 		listen, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -122,11 +122,13 @@ func TestBenchLoad(t *testing.T) {
 			}
 			defer func() { _ = conn.Close() }()
 			_, _ = conn.Read(make([]byte, 4096))
+			_, _ = conn.Write([]byte("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nwait"))
+			_, _ = conn.Read(make([]byte, 4096))
 			_, _ = conn.Write([]byte("HTTP/1.1 402 Payment Required\r\nContent-Length: 4\r\n\r\nnone"))
 		}()
 		refused := order
 		refused.Address = listen.Addr().String()
-		if load := refused.run(t.Context(), time.Now); load.Errors != 1 || load.Acknowledged != 0 || !strings.Contains(load.FirstError, "402: none") {
+		if load := refused.run(t.Context(), time.Now); load.Errors != 1 || load.Retries != 1 || load.Acknowledged != 0 || !strings.Contains(load.FirstError, "402: none") {
 			t.Errorf("counted %+v", load)
 		}
 	})

@@ -80,7 +80,7 @@ func TestWalk(t *testing.T) {
 		return (&world{t: t, prompt: prompt}).lives(rapid.IntRange(1, 20).Draw(t, "deeds"))
 	}
 	wait := func(t *rapid.T) time.Duration {
-		return time.Duration(rapid.IntRange(10, 1000).Draw(t, "wait")) * time.Hour
+		return time.Duration(rapid.IntRange(60, 1000).Draw(t, "wait")) * time.Hour
 	}
 	t.Run("B8_SettlingInBetweenChangesNothing", rapid.MakeCheck(func(t *rapid.T) {
 		plans, life := plans(t), life(t, true)

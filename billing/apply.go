@@ -17,8 +17,9 @@ type ApplyIn struct {
 	Fetched Fetched
 	Ticket  int64            // taken before the fetch
 	Now     func() time.Time // asked once the book is locked, so that its time never goes back
+	Found   Location         // where it is kept (Find)
 
-	// Where it may go; not needed once it has a place (HasPlace).
+	// Where it may go; not needed once it has its place (Found.HasPlace).
 	Owner Owner
 	Named *Slot  // the team in the subscription's metadata
 	Owned []Slot // the teams that the owner owns
@@ -49,22 +50,31 @@ func Apply(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn) (Outcome, err
 	if fresh[sub.ID] {
 		after = before.next(c, sub, place)
 	}
-	if err := storeFacts(ctx, tx, in, after, fresh, at); err != nil {
+	changed, err := storeFacts(ctx, tx, in, after, fresh, at)
+	if err != nil {
 		return Outcome{}, err
 	}
-	if !after.kept {
+	switch {
+	case !after.kept:
 		return Outcome{State: EventUnmapped, Reason: after.reason}, nil
+	case !changed && before.state == statePlaced && after == before:
+		// One change comes as several events. What the clock has made due is the sweep's.
+		return Outcome{State: EventDone, Reason: "nothing new"}, nil
 	}
 	return settleSubscription(ctx, tx, c, in, before, after, at)
 }
 
-// location is where and how a subscription is kept.
-type location struct {
+// Location is where and how a subscription is kept.
+type Location struct {
 	state  string // placed, unmapped, unmatched; "": not at all
 	reason string
-	kept   bool // it has its place for good
+	kept   bool
 	Slot
 }
+
+// HasPlace tells whether the subscription has its place for good, so that nobody need
+// find out where it might go.
+func (l Location) HasPlace() bool { return l.kept }
 
 // unmappedReason is told of a subscription that buys nothing of ours (B2).
 const unmappedReason = "no price of it is in the catalogue"
@@ -72,7 +82,7 @@ const unmappedReason = "no price of it is in the catalogue"
 // next decides where a subscription is kept from now on. One that has a place stays
 // there, whatever it buys. A new one without a price of ours is kept on the owner's
 // personal account, where it takes nobody's place.
-func (l location) next(c *Catalog, sub *Subscription, place PlaceIn) location {
+func (l Location) next(c *Catalog, sub *Subscription, place PlaceIn) Location {
 	mapped := figure(c, sub.Items, nil).Mapped()
 	switch {
 	case l.kept && (mapped || sub.Status.Ended()):
@@ -80,15 +90,15 @@ func (l location) next(c *Catalog, sub *Subscription, place PlaceIn) location {
 	case l.kept:
 		l.state, l.reason = stateUnmapped, unmappedReason
 	case mapped:
-		return location{state: statePlaced, kept: true, Slot: Place(place)}
+		return Location{state: statePlaced, kept: true, Slot: Place(place)}
 	default:
-		return location{state: stateUnmapped, reason: unmappedReason, Slot: place.Personal}
+		return Location{state: stateUnmapped, reason: unmappedReason, Slot: place.Personal}
 	}
 	return l
 }
 
 // overtaken is the outcome of a fetch that came too late: that of the later one.
-func (l location) overtaken() Outcome {
+func (l Location) overtaken() Outcome {
 	if l.state == stateUnmapped {
 		return Outcome{State: EventUnmapped, Reason: l.reason, Stale: true}
 	}
@@ -102,58 +112,48 @@ const (
 	stateUnmatched = "unmatched"
 )
 
-func locate(ctx context.Context, db DB, subID string) (location, error) {
-	var l location
+// Find finds where a subscription is kept.
+func Find(ctx context.Context, db DB, subID string) (Location, error) {
+	var l Location
 	err := db.QueryRow(ctx, `
 		SELECT state, reason, state = 'placed' OR EXISTS (SELECT FROM periods WHERE subscription_id = s.id), COALESCE(book_id, 0), team_id
 		FROM subscriptions s WHERE id = $1`, subID).Scan(&l.state, &l.reason, &l.kept, &l.BookID, &l.TeamID)
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return location{}, fmt.Errorf("finding subscription %s: %w", subID, err)
+		return Location{}, fmt.Errorf("finding subscription %s: %w", subID, err)
 	}
 	return l, nil
 }
 
-// HasPlace tells whether a subscription has its place for good, so that nobody need find
-// out where it might go.
-func HasPlace(ctx context.Context, db DB, subID string) (bool, error) {
-	l, err := locate(ctx, db, subID)
-	return l.kept, err
-}
-
 // lockPlaces locks the book that the subscription lives in or would go to, and then
 // reads again where it lives or may go: what was read before the lock may have changed.
-func lockPlaces(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn) (location, PlaceIn, error) {
+func lockPlaces(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn) (Location, PlaceIn, error) {
 	sub := in.Fetched.Subscription
-	before, err := locate(ctx, tx, sub.ID)
-	if err != nil {
-		return location{}, PlaceIn{}, err
-	}
 	place := PlaceIn{Named: in.Named, Owned: in.Owned, Personal: Slot{BookID: in.Owner.BookID}, Capable: teamCapable(c, sub)}
-	books := []int64{before.BookID}
-	if !before.kept {
+	books := []int64{in.Found.BookID}
+	if !in.Found.kept {
 		if err := place.read(ctx, tx, sub); err != nil {
-			return location{}, PlaceIn{}, err
+			return Location{}, PlaceIn{}, err
 		}
 		books = []int64{place.Personal.BookID, Place(place).BookID}
 	}
 	if err := ledger.Lock(ctx, tx, books...); err != nil {
-		return location{}, PlaceIn{}, fmt.Errorf("locking the books of %s: %w", sub.ID, err)
+		return Location{}, PlaceIn{}, fmt.Errorf("locking the books of %s: %w", sub.ID, err)
 	}
-	now, err := locate(ctx, tx, sub.ID)
+	now, err := Find(ctx, tx, sub.ID)
 	if err != nil {
-		return location{}, PlaceIn{}, err
+		return Location{}, PlaceIn{}, err
 	}
 	if now.kept {
 		if !slices.Contains(books, now.BookID) {
-			return location{}, PlaceIn{}, ErrMoved
+			return Location{}, PlaceIn{}, ErrMoved
 		}
 		return now, place, nil
 	}
 	if err := place.read(ctx, tx, sub); err != nil {
-		return location{}, PlaceIn{}, err
+		return Location{}, PlaceIn{}, err
 	}
 	if !slices.Contains(books, Place(place).BookID) {
-		return location{}, PlaceIn{}, ErrMoved
+		return Location{}, PlaceIn{}, ErrMoved
 	}
 	return now, place, nil
 }
@@ -163,7 +163,7 @@ func teamCapable(c *Catalog, sub *Subscription) bool {
 	return ok && plan.Teams
 }
 
-func settleSubscription(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn, before, after location, at time.Time) (Outcome, error) {
+func settleSubscription(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn, before, after Location, at time.Time) (Outcome, error) {
 	states, err := openLocked(ctx, tx, c, at, ledger.Want{Book: after.BookID})
 	if err != nil {
 		return Outcome{}, err
@@ -220,9 +220,9 @@ func KeepUnmatched(ctx context.Context, tx pgx.Tx, in ApplyIn) (Outcome, error) 
 	if err != nil {
 		return Outcome{}, err
 	}
-	kept := location{state: stateUnmatched, reason: fmt.Sprintf("customer %s is not linked to a user", sub.CustomerID)}
+	kept := Location{state: stateUnmatched, reason: fmt.Sprintf("customer %s is not linked to a user", sub.CustomerID)}
 	if len(fresh) > 0 {
-		if err := storeFacts(ctx, tx, in, kept, fresh, at); err != nil {
+		if _, err := storeFacts(ctx, tx, in, kept, fresh, at); err != nil {
 			return Outcome{}, err
 		}
 	}

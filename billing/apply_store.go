@@ -56,39 +56,42 @@ func applyTickets(ctx context.Context, tx pgx.Tx, in ApplyIn, at time.Time) (map
 }
 
 // storeFacts writes what is fresh of what Stripe said, and where the subscription is
-// kept. A later fetch may have brought newer facts of the subscription, so that only an
-// invoice is fresh.
-func storeFacts(ctx context.Context, tx pgx.Tx, in ApplyIn, to location, fresh map[string]bool, at time.Time) error {
+// kept, and reports whether that tells anything new. A later fetch may have brought newer
+// facts of the subscription, so that only an invoice is fresh.
+func storeFacts(ctx context.Context, tx pgx.Tx, in ApplyIn, to Location, fresh map[string]bool, at time.Time) (changed bool, err error) {
 	sub := in.Fetched.Subscription
 	paid, err := storeInvoices(ctx, tx, in, fresh, at)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !fresh[sub.ID] {
-		if _, err := tx.Exec(ctx, `UPDATE subscriptions SET paid = $2 WHERE id = $1`, sub.ID, paid); err != nil {
-			return fmt.Errorf("storing what was paid for %s: %w", sub.ID, err)
+		tag, err := tx.Exec(ctx, `UPDATE subscriptions SET paid = $2 WHERE id = $1 AND paid <> $2`, sub.ID, paid)
+		if err != nil {
+			return false, fmt.Errorf("storing what was paid for %s: %w", sub.ID, err)
 		}
-		return nil
+		return tag.RowsAffected() > 0, nil
 	}
 	facts, err := json.Marshal(sub)
 	if err != nil {
-		return fmt.Errorf("writing subscription %s: %w", sub.ID, err)
+		return false, fmt.Errorf("writing subscription %s: %w", sub.ID, err)
 	}
 	var book *int64
 	if to.BookID != 0 {
 		book = &to.BookID
 	}
-	_, err = tx.Exec(ctx, `
+	err = tx.QueryRow(ctx, `
+		WITH before AS (SELECT facts, paid FROM subscriptions WHERE id = $1)
 		INSERT INTO subscriptions AS s (id, customer_id, status, state, reason, book_id, team_id, facts, paid, created_at, fetched_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, COALESCE($9::jsonb, '[]'), $10, $11)
 		ON CONFLICT (id) DO UPDATE SET customer_id = EXCLUDED.customer_id, status = EXCLUDED.status, state = EXCLUDED.state,
 			reason = EXCLUDED.reason, book_id = EXCLUDED.book_id, team_id = EXCLUDED.team_id, facts = EXCLUDED.facts,
-			paid = COALESCE($9::jsonb, s.paid), fetched_at = EXCLUDED.fetched_at`,
-		sub.ID, sub.CustomerID, sub.Status, to.state, to.reason, book, to.TeamID, facts, paid, sub.CreatedAt, at)
+			paid = COALESCE($9::jsonb, s.paid), fetched_at = EXCLUDED.fetched_at
+		RETURNING (s.facts, s.paid) IS DISTINCT FROM (SELECT (facts, paid) FROM before)`,
+		sub.ID, sub.CustomerID, sub.Status, to.state, to.reason, book, to.TeamID, facts, paid, sub.CreatedAt, at).Scan(&changed)
 	if err != nil {
-		return fmt.Errorf("storing subscription %s: %w", sub.ID, err)
+		return false, fmt.Errorf("storing subscription %s: %w", sub.ID, err)
 	}
-	return nil
+	return changed, nil
 }
 
 // storeInvoices writes the fresh invoices and gives, in JSON, what was paid by all of the

@@ -67,8 +67,10 @@ func (s *shop) sub(seats int64) billing.Fetched {
 
 func (s *shop) apply(f billing.Fetched, ticket int64) billing.Outcome {
 	s.t.Helper()
+	found, err := billing.Find(s.t.Context(), s.tx, f.Subscription.ID)
+	s.ok(err)
 	out, err := billing.Apply(s.t.Context(), s.tx, billing.DemoCatalog(), billing.ApplyIn{
-		Fetched: f, Ticket: ticket, Now: func() time.Time { return s.now }, Owner: s.owner,
+		Fetched: f, Ticket: ticket, Now: func() time.Time { return s.now }, Found: found, Owner: s.owner,
 	})
 	s.ok(err)
 	return out
@@ -127,9 +129,9 @@ func TestApply(t *testing.T) {
 		// Before that it had a price of ours; only its invoice is news.
 		s.has("state", s.apply(s.sub(5), early).State, billing.EventUnmapped)
 		s.has("B12", s.available(), int64(0))
-		placed, err := billing.HasPlace(t.Context(), s.tx, unknown.Subscription.ID)
+		found, err := billing.Find(t.Context(), s.tx, unknown.Subscription.ID)
 		s.ok(err)
-		s.has("placed", placed, false)
+		s.has("placed", found.HasPlace(), false)
 	})
 
 	t.Run("B6_MoneyThatComesAfterTheEndIsToldToTheOperator", func(t *testing.T) {

@@ -37,7 +37,7 @@ func ListHeldBack(ctx context.Context, db DB, after HeldBack, limit int) ([]Held
 // FollowHeldBack lets what came free of a lot follow its subscription, and reports
 // whether nothing of it is held back any more.
 func FollowHeldBack(ctx context.Context, tx pgx.Tx, c *Catalog, h HeldBack, at time.Time) (done bool, err error) {
-	place, err := locate(ctx, tx, h.SubscriptionID)
+	place, err := Find(ctx, tx, h.SubscriptionID)
 	if err != nil {
 		return false, err
 	}

@@ -98,12 +98,13 @@ func (b *booker) applySubscription(ctx context.Context, tx pgx.Tx, in billing.Ap
 	if in.Fetched.Subscription == nil {
 		return billing.Outcome{State: billing.EventIgnored, Reason: "not an invoice of a subscription"}, nil
 	}
-	placed, err := billing.HasPlace(ctx, tx, in.Fetched.Subscription.ID)
+	found, err := billing.Find(ctx, tx, in.Fetched.Subscription.ID)
 	if err != nil {
 		return billing.Outcome{}, err
 	}
+	in.Found = found
 	var linked []billing.EventArgs
-	if !placed {
+	if !found.HasPlace() {
 		linked, err = b.findPlaces(ctx, tx, &in)
 		if errors.Is(err, billing.ErrCustomerUnknown) {
 			return billing.KeepUnmatched(ctx, tx, in)

@@ -49,36 +49,6 @@ const (
 	settleTogether = 25
 )
 
-// heldBackPage is how many lots held back are looked at a time; there is never much.
-const heldBackPage = 200
-
-// followHeldBack lets what was held when its subscription moved follow it, once the hold
-// has settled (T13).
-func (w *Worker) followHeldBack(ctx context.Context) error {
-	var failed error
-	var after billing.HeldBack
-	for ctx.Err() == nil {
-		page, err := billing.ListHeldBack(ctx, w.cfg.Pool, after, heldBackPage)
-		if err != nil {
-			return errors.Join(failed, err)
-		}
-		for _, h := range page {
-			err := pgx.BeginFunc(ctx, w.cfg.Pool, func(tx pgx.Tx) error {
-				_, err := billing.FollowHeldBack(ctx, tx, w.cfg.Catalog, h, w.cfg.Now())
-				return err
-			})
-			if err != nil {
-				failed = errors.Join(failed, fmt.Errorf("lot %d of book %d: %w", h.LotID, h.BookID, err))
-			}
-			after = h
-		}
-		if len(page) < heldBackPage {
-			return failed
-		}
-	}
-	return errors.Join(failed, ctx.Err())
-}
-
 // SettleDue settles every book in which something is due and reports how many it
 // settled. A book that somebody else has locked is left to them; one that fails is
 // reported and doesn't hold the others up.

@@ -69,7 +69,7 @@ func (in *PlaceIn) read(ctx context.Context, tx pgx.Tx, sub *Subscription) (err 
 func (in *PlaceIn) readTaken(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, `
 		SELECT team_id FROM subscriptions
-		WHERE team_id = ANY($1) AND status NOT IN ('canceled', 'incomplete_expired')`, in.teams())
+		WHERE team_id = ANY($1) AND team_id <> '' AND status NOT IN ('canceled', 'incomplete_expired')`, in.teams())
 	if err != nil {
 		return fmt.Errorf("reading which teams have a subscription: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"purser/internal/localpg"
@@ -61,6 +62,11 @@ func poolConfig(url string) (*pgxpool.Config, error) {
 	}
 	cfg.ConnConfig.RuntimeParams["application_name"] = "purser"
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	// Every statement looks up few rows; compiling one costs more than it ever saves.
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, `SET jit = off`)
+		return err
+	}
 	if cfg.MaxConns < connectionsMin && !strings.Contains(url, "pool_max_conns") {
 		cfg.MaxConns = connectionsMin
 	}

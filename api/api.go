@@ -90,6 +90,13 @@ func (s *Server) register() {
 	s.registerMoves()
 	s.registerEntries()
 	s.registerUsage()
+	s.registerMemberships()
+	s.registerCatalog()
+	s.registerPurchases()
+	s.registerSubscriptions()
+	s.registerBonus()
+	s.registerSuspensions()
+	s.registerKeys()
 	s.mux.HandleFunc("GET /problems", problemsPage)
 	s.mux.HandleFunc("/", s.unknown)
 }

@@ -19,7 +19,8 @@ type call struct {
 	hash []byte
 	at   time.Time // when it came, by the clock that credits follow
 
-	failed error // what went wrong inside, for the log
+	after  func() // once a write has committed
+	failed error  // what went wrong inside, for the log
 }
 
 type callKey struct{}
@@ -28,9 +29,6 @@ func callOf(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{}).(*call)
 	return c
 }
-
-// actor is how whoever asks is written where no role is asked for.
-func (c *call) actor() string { return c.by.Name() }
 
 // onlyBackend refuses what is nobody's business but the backend's.
 func (c *call) onlyBackend() error {

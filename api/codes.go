@@ -59,6 +59,7 @@ var codes = []code{
 	{"owner_already", http.StatusConflict, "The owner already", "Nothing."},
 	{"no_subscription", http.StatusConflict, "The team has no subscription", "Subscribe first."},
 	{"subscription_present", http.StatusConflict, "The team has a subscription already", "Unassign it first."},
+	{"purchase_failed", http.StatusConflict, "The purchase has failed", "Buy again, with a new Idempotency-Key."},
 	{"customer_taken", http.StatusConflict, "The customer belongs to another user", "A customer belongs to one user for good."},
 	{"account_closed", http.StatusConflict, "The allocation is closed", "The member has left the team."},
 
@@ -94,7 +95,6 @@ var codes = []code{
 	{"nothing_allocated", http.StatusUnprocessableEntity, "Nothing was ever allocated to the member", "Name another account."},
 	{"pack_not_sold", http.StatusUnprocessableEntity, "The plan doesn't sell this pack", "See packs in GET /v1/plans."},
 	{"book_full", http.StatusUnprocessableEntity, "The account can't hold that many credits", "Use a smaller amount."},
-	{"rows_refused", http.StatusUnprocessableEntity, "Some rows are refused", "See rows; nothing of the others was done either."},
 
 	{"pool_empty", http.StatusPaymentRequired, "The pool has too few credits", "See available and helps."},
 	{"allocation_empty", http.StatusPaymentRequired, "The allocation has too few credits", "See available and helps."},

@@ -67,6 +67,9 @@ func write[I, T any](s *Server, sp spec, at place[I], do writer[I, T]) {
 		if err != nil {
 			return nil, fail(c, err)
 		}
+		if c.after != nil {
+			c.after()
+		}
 		return wrote[T](sp.status, raw, replayed), nil
 	})
 }

@@ -54,3 +54,18 @@ func (f *fakeStripe) FetchCheckoutSession(context.Context, string) (billing.Chec
 func (f *fakeStripe) EventsSince(context.Context, time.Time, func([]byte) error) error {
 	return errNotAsked
 }
+
+// fail makes the next calls fail; nil lets them work again.
+func (f *fakeStripe) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+// expectAway lets 5xx pass for a while.
+func (w *world) expectAway(do func()) {
+	c := w.http.Transport.(*checker)
+	c.away = true
+	defer func() { c.away = false }()
+	do()
+}

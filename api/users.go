@@ -16,6 +16,13 @@ type UserPath struct {
 	UserID string `path:"user" minLength:"1" maxLength:"200" doc:"The user's id in your product"`
 }
 
+func (p UserPath) user() string { return p.UserID }
+
+// userPlace is the place of requests that name a user.
+func userPlace[I interface{ user() string }](ctx context.Context, db billing.DB, in *I) (int64, error) {
+	return userBook(ctx, db, (*in).user())
+}
+
 // User is a user of the product.
 type User struct {
 	ID          string     `json:"id"`

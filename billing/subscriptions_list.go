@@ -25,6 +25,7 @@ type SubscriptionRow struct {
 
 // SubscriptionFilter chooses subscriptions. Empty fields leave that choice open.
 type SubscriptionFilter struct {
+	ID     string
 	State  string
 	TeamID string
 	UserID string // of whom the customer is
@@ -39,10 +40,10 @@ func ListSubscriptions(ctx context.Context, db DB, f SubscriptionFilter) ([]Subs
 		SELECT s.id, s.state, s.reason, s.status, s.team_id, COALESCE(c.user_id, '') AS user_id, s.customer_id,
 		       COALESCE(s.facts->'items', '[]') AS items, s.due_at, s.fetched_at
 		FROM subscriptions s LEFT JOIN customers c ON c.id = s.customer_id
-		WHERE (@state = '' OR s.state = @state) AND (@team = '' OR s.team_id = @team)
+		WHERE (@id = '' OR s.id = @id) AND (@state = '' OR s.state = @state) AND (@team = '' OR s.team_id = @team)
 		  AND (@owner = '' OR c.user_id = @owner) AND s.id > @after
 		ORDER BY s.id LIMIT @limit`,
-		planned, pgx.NamedArgs{"state": f.State, "team": f.TeamID, "owner": f.UserID, "after": f.After, "limit": f.Limit})
+		planned, pgx.NamedArgs{"id": f.ID, "state": f.State, "team": f.TeamID, "owner": f.UserID, "after": f.After, "limit": f.Limit})
 	if err != nil {
 		return nil, fmt.Errorf("listing subscriptions: %w", err)
 	}

@@ -1,0 +1,117 @@
+package teams
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"purser/billing"
+)
+
+// payersMax bounds the subscriptions of one owner that are looked at to find who pays.
+const payersMax = 1000
+
+// BuyIn asks for a pack to be bought, for a team's pool or a user's personal account.
+type BuyIn struct {
+	PurchaseID string
+	TeamID     string // "": for the user's personal account
+	UserID     string // of a personal account
+	By         Actor
+	Pack       string
+}
+
+// Buy writes the purchase before anybody asks Stripe for a page to pay on (P1). Admins buy
+// for their team, which pays with its owner's customer; users for themselves.
+func Buy(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in BuyIn, at instant) (billing.Purchase, error) {
+	p := billing.Purchase{ID: in.PurchaseID, TeamID: in.TeamID, UserID: in.UserID, CreatedBy: in.By.Name(), CreatedAt: at}
+	if err := in.allow(ctx, tx, &p); err != nil {
+		return p, err
+	}
+	pack, ok := c.Pack(in.Pack)
+	if !ok {
+		return p, refuse(NotFound, "pack_not_found", "the catalogue has no pack %q", in.Pack)
+	}
+	state, err := viewOf(ctx, tx, c, p.BookID, at)
+	if err != nil {
+		return p, err
+	}
+	rules := c.WithoutSubscription.TopUp
+	if plan, ok := c.Plan((&room{state: state}).plan(at).name); ok {
+		rules = plan.TopUp
+	}
+	if !rules.AllowsPack(pack.Name) {
+		return p, refuse(Rule, "pack_not_sold", "the plan doesn't sell %s", pack.Name)
+	}
+	if p.CustomerID, err = payer(ctx, tx, p.UserID, p.TeamID); err != nil {
+		return p, err
+	}
+	return billing.BeginPurchase(ctx, tx, pack, p)
+}
+
+// allow finds the account and its owner, and refuses those who may not buy for it.
+func (in BuyIn) allow(ctx context.Context, tx pgx.Tx, p *billing.Purchase) error {
+	if in.TeamID == "" {
+		user, err := GetUser(ctx, tx, in.UserID)
+		if errors.Is(err, ErrUserUnknown) || err == nil && !in.By.Backend() && in.By.User != in.UserID {
+			return refuse(NotFound, "user_not_found", "there is no user %q", in.UserID)
+		}
+		p.BookID = user.BookID
+		return err
+	}
+	team, err := GetTeam(ctx, tx, in.TeamID)
+	if errors.Is(err, ErrTeamUnknown) {
+		return errTeamUnknown(in.TeamID)
+	}
+	if err != nil {
+		return err
+	}
+	p.BookID, p.UserID = team.BookID, team.OwnerID
+	r := &room{team: team}
+	if err := r.findRole(ctx, tx, in.By); err != nil {
+		return err
+	}
+	return r.may(r.role.Manages(), "buy credits for the team")
+}
+
+// payer chooses the owner's customer who pays: that of the place's subscription, if there
+// are several. Without one Stripe makes one.
+func payer(ctx context.Context, tx pgx.Tx, ownerID, teamID string) (string, error) {
+	subs, err := billing.ListSubscriptions(ctx, tx, billing.SubscriptionFilter{State: "placed", UserID: ownerID, Limit: payersMax})
+	if err != nil {
+		return "", err
+	}
+	for _, s := range subs {
+		if s.TeamID == teamID && !s.Status.Ended() {
+			return s.CustomerID, nil
+		}
+	}
+	customers, err := billing.Customers(ctx, tx, ownerID)
+	if err != nil {
+		return "", err
+	}
+	for _, c := range customers {
+		if c.DeletedAt == nil {
+			return c.CustomerID, nil
+		}
+	}
+	return "", nil
+}
+
+// MaySeePurchase refuses those who may not see a purchase: of a team those who don't
+// manage it, of a personal account everybody else.
+func MaySeePurchase(ctx context.Context, db billing.DB, p billing.Purchase, by Actor) error {
+	unknown := refuse(NotFound, "purchase_not_found", "there is no purchase %q", p.ID)
+	if by.Backend() || p.TeamID == "" && p.UserID == by.User {
+		return nil
+	}
+	if p.TeamID == "" {
+		return unknown
+	}
+	_, role, err := Look(ctx, db, p.TeamID, by)
+	var refusal *Refusal
+	if errors.As(err, &refusal) || err == nil && !role.Manages() {
+		return unknown
+	}
+	return err
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -124,6 +125,34 @@ func TestOvertake(t *testing.T) {
 		same(t, "fetches once another event has come", d.fake.fetched("sub_1"), 2)
 	})
 
+	t.Run("B5_ManyWorkersAtOnceOnOneNewSubscriptionGrantOnce", func(t *testing.T) {
+		t.Parallel()
+		d, team := acme(t, 5)
+		var done []<-chan billing.Outcome
+		for range 6 {
+			done = append(done, inBackground(t, d.worker(), d.event("customer.subscription.created", "sub_1", "cus_1")))
+		}
+		for _, one := range done {
+			same(t, "state", (<-one).State, billing.EventDone)
+		}
+		same(t, "B5: grants", d.count(`SELECT count(*) FROM entries WHERE kind = 'grant'`), 1)
+		same(t, "B12", figures(d.read(team.BookID)), figures(seatsOf(5)))
+		d.audit()
+	})
+
+	t.Run("B4_AClockBehindStripesGrantsTheMonthThatStripeSays", func(t *testing.T) {
+		t.Parallel()
+		d, team := acme(t, 5)
+		d.now = jan15.Add(-3 * time.Second)
+		work(t, d.worker(), d.event("customer.subscription.created", "sub_1", "cus_1"))
+		d.now = jan15.Add(time.Minute)
+		settle(t, d.worker())
+		same(t, "B12", figures(d.read(team.BookID)), figures(seatsOf(5)))
+		same(t, "periods", d.count(`SELECT count(*) FROM periods WHERE start_at = $1`, jan15), 1)
+		same(t, "periods of a month that was never sold", d.count(`SELECT count(*) FROM periods WHERE start_at < $1`, jan15), 0)
+		d.audit()
+	})
+
 	t.Run("B3_ABurstForOneObjectNeedsFewFetches", func(t *testing.T) {
 		t.Parallel()
 		d, team := acme(t, 5)
@@ -131,6 +160,7 @@ func TestOvertake(t *testing.T) {
 		d.stageAll(burst)
 		d.start(func(c *Config) { c.EventWorkers = 20 })
 		d.until("the burst is worked", func() bool { return d.count(`SELECT count(*) FROM events WHERE state = 'done'`) == burst })
+		t.Logf("%d events, %d fetches", burst, d.fake.fetched("sub_1"))
 		if n := d.fake.fetched("sub_1"); n > 2 {
 			t.Errorf("%d events for one object, all there before the first was worked, needed %d fetches", burst, n)
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"testing"
@@ -126,6 +127,33 @@ func TestPipeline(t *testing.T) {
 		_, err := worker.SettleDue(t.Context())
 		ok(t, err)
 		same(t, "B6: ends with the month", w.read(team.BookID).Available, 0)
+		w.audit()
+	})
+
+	t.Run("E6_TrialPauseAndItemsThatCountForNothing", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		team := w.team("acme", "olga")
+		w.start()
+		sub := w.subscribe(w.customer("purser_user", "olga"), "team_monthly", 5, "metadata[purser_team]", "acme", "trial_period_days", "7")
+		w.settled()
+		same(t, "B4: a trial", figures(w.read(team.BookID)), figures(billing.Pool{Seats: 5, Total: 500, Bonus: 500, Available: 500}))
+		var other struct{ ID string }
+		w.post("/v1/prices", url.Values{
+			"product_data[name]": {"Storage"}, "currency": {"usd"}, "unit_amount": {"3"}, "recurring[interval]": {"month"}, "recurring[usage_type]": {"metered"},
+		}, &other)
+		w.post("/v1/subscription_items", url.Values{"subscription": {sub.id}, "price": {other.ID}}, nil)
+		w.settled()
+		same(t, "B2: a metered item counts for nothing", w.read(team.BookID).Seats, 5)
+		w.advance(7*day + 2*time.Hour)
+		w.settled()
+		same(t, "B4: the first month after it", figures(w.read(team.BookID)), figures(seatsOf(5)))
+		sub.set("pause_collection[behavior]", "void")
+		w.settled()
+		sub.seats(6)
+		w.settled()
+		same(t, "B10: collection paused, the status isn't", w.read(team.BookID).Monthly, 6000)
+		same(t, "events that wait or failed", w.count(`SELECT count(*) FROM events WHERE state NOT IN ('done', 'ignored')`), 0)
 		w.audit()
 	})
 

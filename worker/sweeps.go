@@ -27,8 +27,10 @@ func sweep[T river.JobArgs](w *Worker, run func(context.Context) (int, error), a
 	return &sweepWorker[T]{w: w, name: args.Kind(), run: run}
 }
 
-// Timeout gives sweeps longer than events: after a long absence there is much to do.
-func (s *sweepWorker[T]) Timeout(*river.Job[T]) time.Duration { return 15 * time.Minute }
+// Timeout gives sweeps longer than events: after a long absence there is much to do. It is
+// no longer than a job may run before it is taken for dead, since a sweep whose process
+// died keeps the next one of its kind waiting until then. What is left undone, that does.
+func (s *sweepWorker[T]) Timeout(*river.Job[T]) time.Duration { return s.w.cfg.RescueAfter }
 
 func (s *sweepWorker[T]) Work(ctx context.Context, _ *river.Job[T]) error {
 	n, err := s.run(ctx)

@@ -161,6 +161,17 @@ func TestSettleDue(t *testing.T) {
 	})
 }
 
+func TestSweepOfADeadProcess(t *testing.T) {
+	t.Parallel()
+	d := years(t, 3)
+	dead, err := d.worker().client.Insert(t.Context(), billing.SettleArgs{}, sweepOpts())
+	ok(t, err)
+	d.exec(`UPDATE river_job SET state = 'running', attempt = 1, attempted_at = now() - interval '1 minute', attempted_by = '{gone}' WHERE id = $1`, dead.Job.ID)
+	d.start(func(c *Config) { c.RescueAfter, c.Schedules.Settle = 3*time.Second, "@every 1s" })
+	d.until("another sweep settles what is due", func() bool { return d.turned() == 3 })
+	d.audit()
+}
+
 func TestSweepEvents(t *testing.T) {
 	t.Parallel()
 	t.Run("E3_AFirstSweepOfAnEmptyListRemembersWhereToBegin", func(t *testing.T) {

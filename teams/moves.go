@@ -184,6 +184,10 @@ func (m *move) allow(ctx context.Context, tx pgx.Tx) error {
 func (m *move) openPersonal(ctx context.Context, tx pgx.Tx, c *billing.Catalog) error {
 	user, err := GetUser(ctx, tx, m.in.From.User)
 	if errors.Is(err, ErrUserUnknown) {
+		// Who may not see the team learns of no user either.
+		if _, _, err := Look(ctx, tx, m.in.TeamID, m.in.By); err != nil {
+			return err
+		}
 		return refuse(NotFound, "user_not_found", "there is no user %q", m.in.From.User)
 	}
 	if err != nil {

@@ -210,7 +210,11 @@ func (w *world) hear(id string, owner User, team *Team) {
 		in.Named = &billing.Slot{TeamID: team.ID, BookID: team.BookID}
 	}
 	w.must(func(tx pgx.Tx) error {
-		_, err := billing.Apply(w.t.Context(), tx, w.catalog, in)
+		var err error
+		if in.Found, err = billing.Find(w.t.Context(), tx, id); err != nil {
+			return err
+		}
+		_, err = billing.Apply(w.t.Context(), tx, w.catalog, in)
 		return err
 	})
 }

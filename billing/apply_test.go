@@ -18,7 +18,6 @@ type shop struct {
 	tx    pgx.Tx
 	now   time.Time
 	owner billing.Owner
-	n     int64
 }
 
 var shopOpens = time.Date(2026, 1, 15, 9, 0, 0, 0, time.UTC)

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 
 	"purser/billing"
 	"purser/internal/localstripe"
-	"purser/ledger"
 	"purser/teams"
 )
 
@@ -86,52 +84,6 @@ func (s *story) rest() {
 		s.stripe.bodies = append(s.stripe.bodies, body)
 		return err
 	}))
-}
-
-// still is a Stripe at rest: what was fetched once is answered again.
-type still struct {
-	billing.Stripe
-	mu      sync.Mutex
-	answers map[string]any
-	bodies  [][]byte
-}
-
-func once[T any](s *still, id string, fetch func() (T, error)) (T, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if known, there := s.answers[id]; there {
-		return known.(T), nil
-	}
-	answer, err := fetch()
-	if err == nil {
-		s.answers[id] = answer
-	}
-	return answer, err
-}
-
-func (s *still) FetchSubscription(ctx context.Context, id string) (billing.Fetched, error) {
-	return once(s, id, func() (billing.Fetched, error) { return s.Stripe.FetchSubscription(ctx, id) })
-}
-
-func (s *still) FetchInvoice(ctx context.Context, id string) (billing.Fetched, error) {
-	return once(s, id, func() (billing.Fetched, error) { return s.Stripe.FetchInvoice(ctx, id) })
-}
-
-func (s *still) FetchCustomer(ctx context.Context, id string) (billing.Customer, error) {
-	return once(s, id, func() (billing.Customer, error) { return s.Stripe.FetchCustomer(ctx, id) })
-}
-
-func (s *still) FetchCheckoutSession(ctx context.Context, id string) (billing.CheckoutSession, error) {
-	return once(s, id, func() (billing.CheckoutSession, error) { return s.Stripe.FetchCheckoutSession(ctx, id) })
-}
-
-func (s *still) EventsSince(_ context.Context, _ time.Time, each func([]byte) error) error {
-	for _, body := range s.bodies {
-		if err := each(body); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // telling is the story told in some order, in a transaction that is rolled back.
@@ -342,52 +294,4 @@ func kinds(order []billing.Event) string {
 		names[i] = e.Type + " of " + e.ObjectID
 	}
 	return strings.Join(names, ", ")
-}
-
-// spend spends from a book's main account, as a member would.
-func (w *world) spend(book int64, key string, credits int64) int64 {
-	w.t.Helper()
-	return w.move(book, ledger.Want{Book: book}, func(b *ledger.Book, at time.Time) (*ledger.Entry, error) {
-		main, _ := b.Account(ledger.Main)
-		return b.Spend(ledger.Request{Key: key, Actor: "ada", Holder: "ada", At: at}, ledger.SpendIn{Credits: credits, Payers: []ledger.Payer{ledger.From(main)}})
-	})
-}
-
-func (w *world) hold(book int64, key string, credits int64, lasting time.Duration) int64 {
-	w.t.Helper()
-	return w.move(book, ledger.Want{Book: book}, func(b *ledger.Book, at time.Time) (*ledger.Entry, error) {
-		main, _ := b.Account(ledger.Main)
-		return b.Hold(ledger.Request{Key: key, Actor: "ada", Holder: "ada", At: at},
-			ledger.HoldIn{Credits: credits, Payers: []ledger.Payer{ledger.From(main)}, ExpiresAt: at.Add(lasting)})
-	})
-}
-
-func (w *world) allocate(book int64, key, holder string, credits int64) {
-	w.t.Helper()
-	w.move(book, ledger.Want{Book: book}, func(b *ledger.Book, at time.Time) (*ledger.Entry, error) {
-		main, _ := b.Account(ledger.Main)
-		return b.Move(ledger.Request{Key: key, Actor: "olga", Holder: holder, At: at},
-			ledger.MoveIn{Kind: ledger.KindAllocation, From: main, To: b.MakeAllocation(holder, at), Credits: credits})
-	})
-}
-
-// move settles a book, lets do decide, and writes, as the API's edge does.
-func (w *world) move(book int64, want ledger.Want, do func(b *ledger.Book, at time.Time) (*ledger.Entry, error)) int64 {
-	w.t.Helper()
-	return w.moveAt(book, want, w.stripe.Now(), do)
-}
-
-func (w *world) moveAt(book int64, want ledger.Want, at time.Time, do func(b *ledger.Book, at time.Time) (*ledger.Entry, error)) (sequence int64) {
-	w.t.Helper()
-	w.inTx(func(tx pgx.Tx) error {
-		state, err := billing.OpenState(w.t.Context(), tx, w.catalog, at, want)
-		ok(w.t, err)
-		ok(w.t, state.Settle(at))
-		entry, err := do(state.Book, at)
-		ok(w.t, err)
-		ok(w.t, state.Settle(at))
-		sequence = entry.Sequence
-		return billing.Save(w.t.Context(), tx, state)
-	})
-	return sequence
 }

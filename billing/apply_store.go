@@ -145,7 +145,7 @@ func paidLines(invoices []Invoice) []PaidLine {
 			if l.PriceID != "" {
 				lines = append(lines, PaidLine{
 					InvoiceID: invoices[i].ID, PriceID: l.PriceID, LookupKey: l.LookupKey, Quantity: l.Quantity,
-					Amount: l.Amount, Proration: l.Proration, From: l.From, To: l.To,
+					Amount: l.Amount, Proration: l.Proration, From: l.From, To: l.To, PaidAt: invoices[i].PaidAt,
 				})
 			}
 		}

@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -98,8 +99,11 @@ func (c *checker) check(req *http.Request, res *http.Response, body []byte) erro
 	}
 	if res.StatusCode >= 400 {
 		var p struct{ Code, Type string }
-		if err := json.Unmarshal(body, &p); err != nil || p.Code == "" || res.Header.Get("Content-Type") != "application/problem+json" {
-			return fmt.Errorf("not a problem: %v", err)
+		if err := json.Unmarshal(body, &p); err != nil {
+			return fmt.Errorf("not a problem: %w", err)
+		}
+		if p.Code == "" || res.Header.Get("Content-Type") != "application/problem+json" {
+			return errors.New("not a whole problem")
 		}
 		if p.Code == "route_unknown" || p.Code == "method_not_allowed" {
 			return nil

@@ -74,7 +74,7 @@ func selling[I any](s *Server, sp spec, at place[I], ask func(*I) (teams.BuyIn, 
 	sp.summary = "Open a page at Stripe on which a pack can be bought"
 	sp.doc = "The credits come once it is paid, and last as long as the pack says."
 	sp.refusals = []int{http.StatusNotFound, http.StatusConflict, http.StatusBadGateway}
-	huma.Register(s.huma, sp.operation(), func(ctx context.Context, in *I) (*output[Purchase], error) {
+	huma.Register(s.huma, sp.operation(), func(ctx context.Context, in *I) (*written[Purchase], error) {
 		c := callOf(ctx)
 		buy, body := ask(in)
 		buy.By = c.by

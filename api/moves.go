@@ -147,7 +147,7 @@ func moving[B interface{ move() teams.MoveIn }](s *Server, sp spec) {
 	sp.id, sp.path, sp.keyless = "preview-"+sp.id, sp.path+"/preview", true
 	sp.summary, sp.doc = sp.summary+": preview", "Answers what it would do, and posts nothing."
 	sp.refusals = append(sp.refusals, http.StatusConflict)
-	huma.Register(s.huma, sp.operation(), func(ctx context.Context, in *PreviewIn[B]) (*output[Move], error) {
+	huma.Register(s.huma, sp.operation(), func(ctx context.Context, in *PreviewIn[B]) (*written[Move], error) {
 		c := callOf(ctx)
 		ask := in.Body.move()
 		ask.TeamID, ask.By = in.TeamID, c.by

@@ -50,7 +50,7 @@ func userBook(ctx context.Context, db billing.DB, id string) (int64, error) {
 func write[I, T any](s *Server, sp spec, at place[I], do writer[I, T]) {
 	sp.refusals = append(slices.Clone(sp.refusals), 409)
 	op := sp.operation()
-	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*output[T], error) {
+	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*written[T], error) {
 		c := callOf(ctx)
 		o := &once{
 			Server: s, c: c, sp: &sp,
@@ -74,8 +74,8 @@ func write[I, T any](s *Server, sp spec, at place[I], do writer[I, T]) {
 	})
 }
 
-func wrote[T any](status int, raw []byte, replayed bool) *output[T] {
-	out := &output[T]{Status: status, Body: document[T]{raw}}
+func wrote[T any](status int, raw []byte, replayed bool) *written[T] {
+	out := &written[T]{Status: status, Body: document[T]{raw}}
 	if replayed {
 		out.Replayed = "true"
 	}

@@ -67,11 +67,17 @@ func (d document[T]) Schema(r huma.Registry) *huma.Schema {
 	return r.Schema(reflect.TypeFor[T](), true, "")
 }
 
-// output is an operation's answer.
-type output[T any] struct {
+// seen is what a read answers.
+type seen[T any] struct {
+	Status int
+	ETag   string `header:"ETag" doc:"Give it as If-None-Match to ask whether anything has changed"`
+	Body   document[T]
+}
+
+// written is what a write answers.
+type written[T any] struct {
 	Status   int
-	ETag     string `header:"ETag" doc:"Give it as If-None-Match to ask whether anything has changed"`
-	Replayed string `header:"Idempotent-Replayed" doc:"true: this is the first answer to a repeated key"`
+	Replayed string `header:"Idempotent-Replayed" enum:"true" doc:"This is the first answer to a repeated key"`
 	Body     document[T]
 }
 
@@ -116,7 +122,7 @@ func read[I, T any](s *Server, sp spec, do reader[I, T]) {
 	if sp.method == http.MethodGet {
 		op.Responses = map[string]*huma.Response{"304": {Description: "Nothing has changed since the ETag"}}
 	}
-	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*output[T], error) {
+	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*seen[T], error) {
 		c := callOf(ctx)
 		var v T
 		err := s.look(ctx, func(tx pgx.Tx) (err error) {
@@ -142,12 +148,12 @@ func (s *Server) look(ctx context.Context, do func(tx pgx.Tx) error) error {
 }
 
 // answer encodes what was read, and leaves it out if the caller has it already.
-func answer[T any](c *call, status int, v T) (*output[T], error) {
+func answer[T any](c *call, status int, v T) (*seen[T], error) {
 	raw, err := encode(v)
 	if err != nil {
 		return nil, err
 	}
-	out := &output[T]{Status: status, Body: document[T]{raw}}
+	out := &seen[T]{Status: status, Body: document[T]{raw}}
 	etag, err := etagOf(v, raw)
 	if err != nil {
 		return nil, err

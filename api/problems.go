@@ -178,10 +178,12 @@ func databaseAway(err error) bool {
 	var network net.Error
 	var pg *pgconn.PgError
 	switch {
+	case errors.As(err, &connect):
+		return true
 	case errors.As(err, &pg):
 		// Connection exceptions, too many of them, and a server that stops or starts.
 		return strings.HasPrefix(pg.Code, "08") || pg.Code == "53300" || strings.HasPrefix(pg.Code, "57P")
-	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
+	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return true
 	}
 	return pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "closed pool")

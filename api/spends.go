@@ -171,7 +171,7 @@ func viewSpend(kind string, out *teams.SpendOut) Spend {
 func spending[I, T any](s *Server, sp spec, ask func(*I) (teams.SpendIn, error), view func(*I, *teams.SpendOut) T) {
 	sp.status, sp.tag, sp.method, sp.scopes = http.StatusCreated, "Spending", http.MethodPost, spends
 	sp.refusals = []int{http.StatusPaymentRequired, http.StatusNotFound, http.StatusConflict}
-	huma.Register(s.huma, sp.operation(), func(ctx context.Context, in *I) (*output[T], error) {
+	huma.Register(s.huma, sp.operation(), func(ctx context.Context, in *I) (*written[T], error) {
 		c := callOf(ctx)
 		request, err := ask(in)
 		if err != nil {

@@ -60,8 +60,9 @@ func GrantBonus(ctx context.Context, tx pgx.Tx, c *Catalog, in BonusIn, at time.
 		if in.ExpiresAt != nil && !in.ExpiresAt.After(at) {
 			return nil, ErrBonusEnded
 		}
-		account, ok := bonusAccount(s.Book, in.Holder)
-		if !ok {
+		account, _ := s.Book.Account(ledger.Main)
+		if in.Holder != "" {
+			// Opened again for a member who has left and come back.
 			account = s.Book.MakeAllocation(in.Holder, at)
 		}
 		return s.Book.Grant(r, account, ledger.LotIn{

@@ -37,8 +37,8 @@ type room struct {
 
 // openRoom locks a team's book, loads it, settles it, and finds out what role the actor
 // has. To somebody who is no member the team doesn't exist.
-func openRoom(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, by Actor, at instant, want ledger.Want) (*room, error) {
-	r, err := enterRoom(ctx, tx, c, teamID, at, want)
+func openRoom(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, by Actor, at instant) (*room, error) {
+	r, err := enterRoom(ctx, tx, c, teamID, at, ledger.Want{})
 	if err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"purser/billing"
-	"purser/ledger"
 )
 
 // TeamChange changes a team's attributes. Nil fields stay as they are.
@@ -20,7 +19,7 @@ type TeamChange struct {
 
 // ChangeTeam changes a team's attributes.
 func ChangeTeam(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, change TeamChange, by Actor, at instant) (Team, error) {
-	r, err := openRoom(ctx, tx, c, teamID, by, at, ledger.Want{})
+	r, err := openRoom(ctx, tx, c, teamID, by, at)
 	if err != nil {
 		return Team{}, err
 	}

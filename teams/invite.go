@@ -66,7 +66,7 @@ func Invitations(ctx context.Context, db billing.DB, teamID string, by Actor, af
 // Invite asks somebody by e-mail to join (T3). A place of members_max and, for a seat, a
 // seat are reserved until it is settled or expires.
 func Invite(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in InviteIn, at instant) (Invitation, error) {
-	r, err := openRoom(ctx, tx, c, in.TeamID, in.By, at, ledger.Want{})
+	r, err := openRoom(ctx, tx, c, in.TeamID, in.By, at)
 	if err != nil {
 		return Invitation{}, err
 	}
@@ -178,7 +178,7 @@ func Accept(ctx context.Context, tx pgx.Tx, c *billing.Catalog, tokenHash []byte
 	if _, err := EnsureUser(ctx, tx, userID, at); err != nil {
 		return Member{}, err
 	}
-	r, err := openRoom(ctx, tx, c, i.TeamID, Actor{}, at, ledger.Want{})
+	r, err := openRoom(ctx, tx, c, i.TeamID, Actor{}, at)
 	if err != nil {
 		return Member{}, err
 	}
@@ -274,7 +274,7 @@ func Resend(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID, id strin
 
 // managedInvitation gives an open invitation to somebody who may manage it.
 func managedInvitation(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID, id string, by Actor, at instant) (Invitation, error) {
-	r, err := openRoom(ctx, tx, c, teamID, by, at, ledger.Want{})
+	r, err := openRoom(ctx, tx, c, teamID, by, at)
 	if err != nil {
 		return Invitation{}, err
 	}

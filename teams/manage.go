@@ -37,7 +37,7 @@ func ChangeMembers(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID st
 	if len(changes) < 1 || len(changes) > bulkMax {
 		return nil, false, refuseField("bulk_size", "changes", "between 1 and %d rows at once", bulkMax)
 	}
-	r, err := openRoom(ctx, tx, c, teamID, by, at, ledger.Want{})
+	r, err := openRoom(ctx, tx, c, teamID, by, at)
 	if err != nil {
 		return nil, false, err
 	}
@@ -220,7 +220,7 @@ func GoBack(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID, userID s
 }
 
 func switchAccess(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID, userID string, by Actor, at instant, do func(*room, *Member, *roster) error) (Member, error) {
-	r, err := openRoom(ctx, tx, c, teamID, by, at, ledger.Want{})
+	r, err := openRoom(ctx, tx, c, teamID, by, at)
 	if err != nil {
 		return Member{}, err
 	}
@@ -243,7 +243,7 @@ func switchAccess(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID, us
 
 // HandOver makes another member the owner; the old one becomes an admin (T3).
 func HandOver(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID, userID string, by Actor, at instant) error {
-	r, err := openRoom(ctx, tx, c, teamID, by, at, ledger.Want{})
+	r, err := openRoom(ctx, tx, c, teamID, by, at)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"purser/billing"
-	"purser/ledger"
 )
 
 // roster is who is in a team and who was asked to be, read under the team's lock.
@@ -89,7 +88,7 @@ func FollowSubscription(ctx context.Context, tx pgx.Tx, c *billing.Catalog, team
 // elsewhere, in Stripe's portal say: when fewer are left than are taken, reservations go
 // first, then the members who got theirs last become personal (T5). It reports whom.
 func FollowSeats(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, at instant) ([]string, error) {
-	r, err := openRoom(ctx, tx, c, teamID, Actor{}, at, ledger.Want{})
+	r, err := openRoom(ctx, tx, c, teamID, Actor{}, at)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"purser/billing"
-	"purser/ledger"
 )
 
 // AssignSubscription puts one of the owner's personal subscriptions into the team (T13):
@@ -111,7 +110,7 @@ func ownTeam(ctx context.Context, tx pgx.Tx, teamID string, by Actor) (Team, Use
 
 // seatOwner lets the team's owner take a seat on assignment, if one is free (T4).
 func seatOwner(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, at instant) error {
-	r, err := openRoom(ctx, tx, c, teamID, Actor{}, at, ledger.Want{})
+	r, err := openRoom(ctx, tx, c, teamID, Actor{}, at)
 	if err != nil {
 		return err
 	}

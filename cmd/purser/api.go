@@ -58,3 +58,11 @@ func (s *service) beside(own http.Handler) http.Handler {
 		}
 	})
 }
+
+// closeAPI waits for spends under way, if there is an API.
+func (s *service) closeAPI(ctx context.Context) error {
+	if s.api == nil {
+		return nil
+	}
+	return s.api.Close(ctx)
+}

@@ -88,7 +88,7 @@ func startService(ctx context.Context, cfg serviceConfig) (*service, error) {
 	s.server = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
 	if s.worker != nil {
 		if err := s.worker.Start(context.WithoutCancel(ctx)); err != nil {
-			return nil, errors.Join(err, listen.Close())
+			return nil, errors.Join(err, listen.Close(), s.closeAPI(ctx))
 		}
 	}
 	go func() {
@@ -154,9 +154,7 @@ func (s *service) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopPatience)
 	defer cancel()
 	err := s.server.Shutdown(ctx)
-	if s.api != nil {
-		err = errors.Join(err, s.api.Close(ctx))
-	}
+	err = errors.Join(err, s.closeAPI(ctx))
 	if s.worker != nil {
 		err = errors.Join(err, s.worker.Stop(ctx))
 	}

@@ -44,7 +44,8 @@ func (s *Server) admit(c *call, sp *spec, w http.ResponseWriter, r *http.Request
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		return problem("unauthorized", "")
 	}
-	key, err := s.keys.find(r.Context(), strings.TrimSpace(token))
+	token = strings.TrimSpace(token)
+	key, err := s.keys.find(r.Context(), token)
 	if err != nil {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		return err

@@ -151,7 +151,7 @@ var knownErrors = []struct {
 	{context.DeadlineExceeded, "overloaded"},
 }
 
-// classCodes stand in for a refusal whose code the table doesn't have: its class still
+// classStatus stands in for a refusal whose code the table doesn't have: its class still
 // has a status.
 var classStatus = map[teams.Class]int{
 	teams.NotFound: http.StatusNotFound, teams.Suspended: http.StatusForbidden, teams.Forbidden: http.StatusForbidden,

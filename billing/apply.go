@@ -56,7 +56,7 @@ func Apply(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn) (Outcome, err
 	}
 	switch {
 	case !after.kept:
-		return Outcome{State: EventUnmapped, Reason: after.reason}, nil
+		return after.waiting(), nil
 	case !changed && before.state == statePlaced && after == before:
 		// One change comes as several events. What the clock has made due is the sweep's.
 		return Outcome{State: EventDone, Reason: "nothing new"}, nil
@@ -99,10 +99,21 @@ func (l Location) next(c *Catalog, sub *Subscription, place PlaceIn) Location {
 
 // overtaken is the outcome of a fetch that came too late: that of the later one.
 func (l Location) overtaken() Outcome {
-	if l.state == stateUnmapped {
-		return Outcome{State: EventUnmapped, Reason: l.reason, Stale: true}
+	out := Outcome{State: EventDone, Reason: "overtaken by a later fetch"}
+	if l.state != statePlaced {
+		out = l.waiting()
 	}
-	return Outcome{State: EventDone, Reason: "overtaken by a later fetch", Stale: true}
+	out.Stale = true
+	return out
+}
+
+// waiting is the outcome of an event whose subscription can't be booked yet. Whatever
+// books it in the end reopens the event.
+func (l Location) waiting() Outcome {
+	if l.state == stateUnmatched {
+		return Outcome{State: EventUnmatched, Reason: l.reason}
+	}
+	return Outcome{State: EventUnmapped, Reason: l.reason}
 }
 
 // The states in which subscriptions are kept.

@@ -133,6 +133,23 @@ func TestApply(t *testing.T) {
 		s.has("placed", found.HasPlace(), false)
 	})
 
+	t.Run("B14_AFetchOvertakenByOneThatWasKeptUnmatchedWaitsAsThatDoes", func(t *testing.T) {
+		t.Parallel()
+		s := openShop(t)
+		unknown := s.sub(5)
+		unknown.Subscription.CustomerID = "cus_unknown_" + t.Name()
+		early, invoiceOnly, late := s.ticket(), s.ticket(), s.ticket()
+		kept := unknown
+		kept.Invoices = nil
+		out, err := billing.KeepUnmatched(t.Context(), s.tx, billing.ApplyIn{Fetched: kept, Ticket: late, Now: func() time.Time { return s.now }})
+		s.ok(err)
+		s.has("state", out.State, billing.EventUnmatched)
+		s.has("state with a fresh invoice", s.apply(unknown, invoiceOnly).State, billing.EventUnmatched)
+		out = s.apply(unknown, early)
+		s.has("state, overtaken", out.State, billing.EventUnmatched)
+		s.has("stale", out.Stale, true)
+	})
+
 	t.Run("B6_MoneyThatComesAfterTheEndIsToldToTheOperator", func(t *testing.T) {
 		t.Parallel()
 		s := openShop(t)

@@ -22,7 +22,7 @@ type eventWorker struct {
 }
 
 func (e *eventWorker) NextRetry(job *river.Job[billing.EventArgs]) time.Time {
-	return job.AttemptedAt.Add(retryAfter(job.Attempt))
+	return job.AttemptedAt.Add(retryAfter(job.JobRow))
 }
 
 func (e *eventWorker) Work(ctx context.Context, job *river.Job[billing.EventArgs]) error {
@@ -114,7 +114,7 @@ type refreshWorker struct {
 }
 
 func (r *refreshWorker) NextRetry(job *river.Job[billing.RefreshArgs]) time.Time {
-	return job.AttemptedAt.Add(retryAfter(job.Attempt))
+	return job.AttemptedAt.Add(retryAfter(job.JobRow))
 }
 
 func (r *refreshWorker) Work(ctx context.Context, job *river.Job[billing.RefreshArgs]) error {

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
 
 	"purser/billing"
 )
@@ -171,7 +172,9 @@ func stage(ctx context.Context, client *river.Client[pgx.Tx], tx pgx.Tx, args []
 	return nil
 }
 
-// retryAfter doubles the wait with every attempt, up to an hour.
-func retryAfter(attempt int) time.Duration {
-	return min(time.Second<<min(attempt, 20), time.Hour)
+// retryAfter doubles the wait with every attempt, up to an hour. It spreads the jobs a
+// little, by their ids, so that what failed together isn't tried again together.
+func retryAfter(job *rivertype.JobRow) time.Duration {
+	wait := min(time.Second<<min(job.Attempt, 20), time.Hour)
+	return wait + wait/256*time.Duration(job.ID%64)
 }

@@ -133,10 +133,14 @@ func (l *subsLoader) queueSubs(batch *pgx.Batch) {
 
 const periodColumns = `
 	p.subscription_id, p.number, p.start_at, p.end_at, p.full_end_at, p.trial, p.figures, p.seats, p.target,
-	p.target_max, p.owed, p.granted, p.taken_back, p.grants, p.take_backs, p.lot_origin, p.granted_at, p.cut_at,
+	p.owed, p.granted, p.taken_back, p.grants, p.take_backs, p.lot_origin, p.granted_at, p.cut_at,
 	p.turned_at, p.turn_rule, p.turn_seats, p.rolled`
 
-// queuePeriods loads the periods that have not turned and the last few.
+// lateMonths is for how many months back a payment may still come and be granted.
+const lateMonths = 24
+
+// queuePeriods loads the periods that have not turned, the last few, and all since the
+// oldest of the last years that was not granted: its invoice may still be paid.
 func (l *subsLoader) queuePeriods(batch *pgx.Batch) {
 	batch.Queue(`
 		SELECT `+periodColumns+`
@@ -144,10 +148,13 @@ func (l *subsLoader) queuePeriods(batch *pgx.Batch) {
 		CROSS JOIN LATERAL (
 			SELECT LEAST(
 				(SELECT max(number) - 3 FROM periods WHERE subscription_id = s.id),
-				(SELECT min(number) FROM periods WHERE subscription_id = s.id AND turned_at IS NULL)) AS number) oldest
+				(SELECT min(number) FROM periods WHERE subscription_id = s.id AND turned_at IS NULL),
+				(SELECT min(number) FROM (
+					SELECT number, granted_at FROM periods WHERE subscription_id = s.id ORDER BY number DESC LIMIT $2) late
+				 WHERE granted_at IS NULL)) AS number) oldest
 		JOIN periods p ON p.subscription_id = s.id AND p.number >= oldest.number
 		WHERE s.book_id = ANY($1)
-		ORDER BY p.subscription_id, p.number`, l.books,
+		ORDER BY p.subscription_id, p.number`, l.books, lateMonths,
 	).Query(func(rows pgx.Rows) error { return scanPeriods(rows, l.byID) })
 }
 
@@ -157,7 +164,7 @@ func scanPeriods(rows pgx.Rows, subs map[string]*Sub) error {
 		var p Period
 		var figures, rule []byte
 		if err := rows.Scan(&id, &p.Number, &p.Start, &p.End, &p.FullEnd, &p.Trial, &figures, &p.Seats, &p.Target,
-			&p.TargetMax, &p.Owed, &p.Granted, &p.TakenBack, &p.Grants, &p.TakeBacks, &p.LotOrigin, &p.GrantedAt, &p.CutAt,
+			&p.Owed, &p.Granted, &p.TakenBack, &p.Grants, &p.TakeBacks, &p.LotOrigin, &p.GrantedAt, &p.CutAt,
 			&p.TurnedAt, &rule, &p.TurnSeats, &p.Rolled); err != nil {
 			return err
 		}
@@ -209,19 +216,20 @@ func (l *subsLoader) queueOwed(batch *pgx.Batch, lock bool) {
 // customerOwed is what one customer owes, shared by the customer's subscriptions.
 type customerOwed struct{ loaded, now int64 }
 
-// loadOlderPeriods loads what queuePeriods left out when a lot of an old period still
-// has something left, held or frozen: what comes back to it joins every turn since.
+// loadOlderPeriods loads what queuePeriods left out when a lot of an old period was
+// loaded: because it still has something left, held or frozen, or because somebody means
+// to give something back to it. What comes back joins every turn since.
 func loadOlderPeriods(ctx context.Context, tx pgx.Tx, states []*State) error {
 	subs, from := map[string]*Sub{}, map[string]int64{}
 	for _, s := range states {
-		for _, portion := range s.Book.Portions() {
-			sub := s.Sub(portion.Lot.Series)
-			if sub == nil || len(sub.Periods) == 0 || portion.Lot.Step >= sub.Periods[0].Number {
+		for lot := range s.Book.Lots() {
+			sub := s.Sub(lot.Series)
+			if sub == nil || len(sub.Periods) == 0 || lot.Step >= sub.Periods[0].Number {
 				continue
 			}
 			id := sub.Facts.ID
-			if n, ok := from[id]; !ok || portion.Lot.Step < n {
-				from[id] = portion.Lot.Step
+			if n, ok := from[id]; !ok || lot.Step < n {
+				from[id] = lot.Step
 			}
 			subs[id] = sub
 		}

@@ -36,8 +36,7 @@ type Period struct {
 	TurnSeats int64
 	Rolled    int64
 
-	TargetMax int64 // not used
-	dirty     bool
+	dirty bool
 }
 
 func (p *Period) span() span { return span{p.Start, p.End} }

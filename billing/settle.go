@@ -158,7 +158,7 @@ func (s *State) turnAt(sub *Sub, p *Period) time.Time {
 		return s.lotEnd(sub, p)
 	case !p.graceEnd().After(*end):
 		return p.graceEnd()
-	case p.GrantedAt != nil && p.Start.Before(*end):
+	case p.GrantedAt != nil && !p.Start.After(*end):
 		return p.End
 	}
 	return earlier(later(*end, p.Start), p.End)

@@ -97,18 +97,18 @@ func queuePeriod(batch *pgx.Batch, sub string, p *Period) error {
 		}
 	}
 	batch.Queue(`
-		INSERT INTO periods (subscription_id, number, start_at, end_at, full_end_at, trial, figures, seats, target, target_max, owed,
+		INSERT INTO periods (subscription_id, number, start_at, end_at, full_end_at, trial, figures, seats, target, owed,
 		                     granted, taken_back, grants, take_backs, lot_origin, granted_at, cut_at, turned_at, turn_rule,
 		                     turn_seats, rolled)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 		ON CONFLICT (subscription_id, number) DO UPDATE SET
 			start_at = EXCLUDED.start_at, end_at = EXCLUDED.end_at, full_end_at = EXCLUDED.full_end_at, trial = EXCLUDED.trial,
-			figures = EXCLUDED.figures, seats = EXCLUDED.seats, target = EXCLUDED.target, target_max = EXCLUDED.target_max,
+			figures = EXCLUDED.figures, seats = EXCLUDED.seats, target = EXCLUDED.target,
 			owed = EXCLUDED.owed, granted = EXCLUDED.granted, taken_back = EXCLUDED.taken_back, grants = EXCLUDED.grants,
 			take_backs = EXCLUDED.take_backs, lot_origin = EXCLUDED.lot_origin, granted_at = EXCLUDED.granted_at,
 			cut_at = EXCLUDED.cut_at, turned_at = EXCLUDED.turned_at, turn_rule = EXCLUDED.turn_rule,
 			turn_seats = EXCLUDED.turn_seats, rolled = EXCLUDED.rolled`,
-		sub, p.Number, p.Start, p.End, p.FullEnd, p.Trial, figures, p.Seats, p.Target, p.TargetMax, p.Owed, p.Granted, p.TakenBack,
+		sub, p.Number, p.Start, p.End, p.FullEnd, p.Trial, figures, p.Seats, p.Target, p.Owed, p.Granted, p.TakenBack,
 		p.Grants, p.TakeBacks, p.LotOrigin, p.GrantedAt, p.CutAt, p.TurnedAt, rule, p.TurnSeats, p.Rolled)
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -36,6 +38,9 @@ func CreateReserved(ctx context.Context, tx pgx.Tx, id int64, kind Kind, at time
 	}
 	return nil
 }
+
+// Lots gives the loaded lots, those with nothing left too, in no order.
+func (b *Book) Lots() iter.Seq[*Lot] { return maps.Values(b.lots) }
 
 // LotByID gives a loaded lot by its number.
 func (b *Book) LotByID(id int64) (*Lot, bool) {

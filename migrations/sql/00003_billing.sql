@@ -57,7 +57,6 @@ CREATE TABLE periods (
     figures         jsonb       NOT NULL,
     seats           bigint      NOT NULL DEFAULT 0,
     target          bigint      NOT NULL DEFAULT 0 CHECK (target >= 0),
-    target_max      bigint      NOT NULL DEFAULT 0 CHECK (target_max >= 0), -- of a trial: by the seats at its start
     owed            bigint      NOT NULL DEFAULT 0 CHECK (owed >= 0),
     granted         bigint      NOT NULL DEFAULT 0 CHECK (granted >= 0),
     taken_back      bigint      NOT NULL DEFAULT 0 CHECK (taken_back BETWEEN 0 AND granted),

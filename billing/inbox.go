@@ -136,23 +136,37 @@ func GetEvent(ctx context.Context, db inboxDB, id string) (Event, error) {
 // hold is ErrEventUnknown; EventReceived is refused, since only ReopenEvents
 // takes an event back.
 func SettleEvent(ctx context.Context, tx pgx.Tx, id string, createdAt time.Time, state EventState, reason string, at time.Time) error {
+	settled, err := settleEvent(ctx, tx, id, createdAt, nil, state, reason, at)
+	if err == nil && !settled {
+		err = fmt.Errorf("settling event %s: %w", id, ErrEventUnknown)
+	}
+	return err
+}
+
+// SettleWorked is SettleEvent by whoever worked the event as it was read: when it was
+// reopened since, by a replay or because its customer was linked, that word stands, and
+// the job staged then works it again.
+func SettleWorked(ctx context.Context, tx pgx.Tx, e Event, state EventState, reason string, at time.Time) error {
+	_, err := settleEvent(ctx, tx, e.ID, e.CreatedAt, &e.Ticket, state, reason, at)
+	return err
+}
+
+// settleEvent settles an event, and with a ticket only if it still has that one.
+func settleEvent(ctx context.Context, tx pgx.Tx, id string, createdAt time.Time, ticket *int64, state EventState, reason string, at time.Time) (bool, error) {
 	switch state {
 	case EventDone, EventIgnored, EventUnmatched, EventUnmapped, EventFailed:
 	default:
-		return fmt.Errorf("settling event %s: %q settles nothing", id, state)
+		return false, fmt.Errorf("settling event %s: %q settles nothing", id, state)
 	}
 	tag, err := tx.Exec(ctx, `
 		UPDATE events
 		SET state = $3, reason = $4, settled_at = $5, attempts = attempts + 1
-		WHERE id = $1 AND created_at = $2`,
-		id, createdAt, state, storableReason(reason), at)
+		WHERE id = $1 AND created_at = $2 AND ($6::bigint IS NULL OR ticket = $6)`,
+		id, createdAt, state, storableReason(reason), at, ticket)
 	if err != nil {
-		return fmt.Errorf("settling event %s: %w", id, err)
+		return false, fmt.Errorf("settling event %s: %w", id, err)
 	}
-	if tag.RowsAffected() == 0 {
-		return fmt.Errorf("settling event %s: %w", id, ErrEventUnknown)
-	}
-	return nil
+	return tag.RowsAffected() == 1, nil
 }
 
 // CountEvents counts the events in each of the named states, or in all states

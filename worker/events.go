@@ -57,7 +57,7 @@ func (e *eventWorker) setAside(ctx context.Context, job *river.Job[billing.Event
 	}
 	ctx = context.WithoutCancel(ctx)
 	err := e.w.inTx(ctx, func(tx pgx.Tx) error {
-		return billing.SettleEvent(ctx, tx, event.ID, event.CreatedAt, billing.EventFailed, cause.Error(), e.w.cfg.Now())
+		return billing.SettleWorked(ctx, tx, event, billing.EventFailed, cause.Error(), e.w.cfg.Now())
 	})
 	return errors.Join(cause, err)
 }
@@ -78,7 +78,7 @@ func (w *Worker) workEvent(ctx context.Context, event billing.Event, complete fu
 		if err := w.stage(ctx, tx, out.Reopen); err != nil {
 			return err
 		}
-		if err := billing.SettleEvent(ctx, tx, event.ID, event.CreatedAt, out.State, out.Reason, w.cfg.Now()); err != nil {
+		if err := billing.SettleWorked(ctx, tx, event, out.State, out.Reason, w.cfg.Now()); err != nil {
 			return err
 		}
 		return complete(tx)

@@ -18,13 +18,17 @@ type BuyIn struct {
 	TeamID     string // "": for the user's personal account
 	UserID     string // of a personal account
 	By         Actor
+	As         string // who is written down as the buyer; "": By
 	Pack       string
 }
 
 // Buy writes the purchase before anybody asks Stripe for a page to pay on (P1). Admins buy
 // for their team, which pays with its owner's customer; users for themselves.
 func Buy(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in BuyIn, at instant) (billing.Purchase, error) {
-	p := billing.Purchase{ID: in.PurchaseID, TeamID: in.TeamID, UserID: in.UserID, CreatedBy: in.By.Name(), CreatedAt: at}
+	if in.As == "" {
+		in.As = in.By.Name()
+	}
+	p := billing.Purchase{ID: in.PurchaseID, TeamID: in.TeamID, UserID: in.UserID, CreatedBy: in.As, CreatedAt: at}
 	if err := in.allow(ctx, tx, &p); err != nil {
 		return p, err
 	}
@@ -36,12 +40,12 @@ func Buy(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in BuyIn, at instan
 	if err != nil {
 		return p, err
 	}
-	rules := c.WithoutSubscription.TopUp
+	rules, by := c.WithoutSubscription.TopUp, "without a subscription the catalogue"
 	if plan, ok := c.Plan((&room{state: state}).plan(at).name); ok {
-		rules = plan.TopUp
+		rules, by = plan.TopUp, "plan "+plan.Name
 	}
 	if !rules.AllowsPack(pack.Name) {
-		return p, refuse(Rule, "pack_not_sold", "the plan doesn't sell %s", pack.Name)
+		return p, refuse(Rule, "pack_not_sold", "%s doesn't sell %s", by, pack.Name)
 	}
 	if p.CustomerID, err = payer(ctx, tx, p.UserID, p.TeamID); err != nil {
 		return p, err

@@ -93,15 +93,15 @@ func (f bonusFlags) run(ctx context.Context, p *program, doing string, in billin
 // book finds the book. Of an allocation it locks it first, since a member who leaves
 // meanwhile has none.
 func (f bonusFlags) book(ctx context.Context, tx pgx.Tx) (int64, error) {
-	owner, err := f.Account.find(ctx, tx)
+	book, err := f.Account.book(ctx, tx)
 	if err != nil || f.Member == "" {
-		return owner.book, err
+		return book, err
 	}
-	if err := ledger.Lock(ctx, tx, owner.book); err != nil {
+	if err := ledger.Lock(ctx, tx, book); err != nil {
 		return 0, err
 	}
-	_, err = teams.GetMember(ctx, tx, owner.teamID, f.Member)
-	return owner.book, err
+	_, err = teams.GetMember(ctx, tx, f.Account.Team, f.Member)
+	return book, err
 }
 
 func again(replayed bool) string {

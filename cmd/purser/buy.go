@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"purser/billing"
 	"purser/billing/stripeapi"
+	"purser/teams"
 )
 
 // poolBuyCommand opens a page at Stripe on which somebody can buy a pack (P1).
@@ -35,8 +35,7 @@ func (c *poolBuyCommand) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	pack, ok := catalog.Pack(c.Pack)
-	if !ok {
+	if _, ok := catalog.Pack(c.Pack); !ok {
 		return usage("no pack %q in the catalogue; there are: %s", c.Pack, strings.Join(packNames(catalog), ", "))
 	}
 	stripe, err := c.Stripe.client(p, p.logger())
@@ -45,7 +44,7 @@ func (c *poolBuyCommand) Run(ctx context.Context, p *program) error {
 	}
 	defer stripe.Close()
 	return c.Database.use(ctx, p, func(db *pgxpool.Pool) error {
-		purchase, err := c.buy(ctx, p, db, catalog, pack, stripe)
+		purchase, err := c.buy(ctx, p, db, catalog, stripe)
 		if err != nil {
 			return fmt.Errorf("buying %s: %w", c.Pack, err)
 		}
@@ -67,25 +66,9 @@ func (c *poolBuyCommand) check() error {
 	return wrongSettings(c.Stripe.check(), wrong)
 }
 
-func (c *poolBuyCommand) buy(ctx context.Context, p *program, db *pgxpool.Pool, catalog *billing.Catalog, pack *billing.Pack, stripe *stripeapi.Client) (billing.Purchase, error) {
-	at := p.now()
-	purchase := billing.Purchase{ID: newID("top"), CreatedBy: c.By, CreatedAt: at}
-	err := readOnly(ctx, db, func(tx pgx.Tx) error {
-		owner, err := c.Account.find(ctx, tx)
-		if err != nil {
-			return err
-		}
-		purchase.BookID, purchase.TeamID, purchase.UserID = owner.book, owner.teamID, owner.userID
-		if err := mayBuy(ctx, tx, catalog, owner, pack, at); err != nil {
-			return err
-		}
-		purchase.CustomerID, err = payer(ctx, tx, owner)
-		return err
-	})
-	if err != nil {
-		return purchase, err
-	}
-	purchase, err = sellPack(ctx, db, stripe, pack, purchase, checkoutPages{Success: c.ReturnURL, Cancel: c.ReturnURL})
+func (c *poolBuyCommand) buy(ctx context.Context, p *program, db *pgxpool.Pool, catalog *billing.Catalog, stripe *stripeapi.Client) (billing.Purchase, error) {
+	purchase, err := sellPack(ctx, db, stripe, catalog, teams.BuyIn{TeamID: c.Account.Team, UserID: c.Account.User, Pack: c.Pack, As: c.By},
+		checkoutPages{Success: c.ReturnURL, Cancel: c.ReturnURL}, p.now())
 	var refused *stripeapi.Error
 	if errors.As(err, &refused) && refused.Status == 400 {
 		lost := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
@@ -94,49 +77,6 @@ func (c *poolBuyCommand) buy(ctx context.Context, p *program, db *pgxpool.Pool, 
 		return purchase, errors.Join(err, lost)
 	}
 	return purchase, err
-}
-
-// mayBuy refuses a pack that the plan doesn't sell.
-func mayBuy(ctx context.Context, tx pgx.Tx, catalog *billing.Catalog, owner holder, pack *billing.Pack, at time.Time) error {
-	pool, err := billing.ReadPool(ctx, tx, catalog, owner.book, at)
-	if err != nil {
-		return err
-	}
-	rules := catalog.WithoutSubscription.TopUp
-	if plan, ok := catalog.Plan(pool.Plan); ok {
-		rules = plan.TopUp
-	}
-	if rules.AllowsPack(pack.Name) {
-		return nil
-	}
-	if pool.Plan == "" {
-		return fmt.Errorf("the catalogue doesn't sell %s to those without a subscription", pack.Name)
-	}
-	return fmt.Errorf("plan %s doesn't sell %s", pool.Plan, pack.Name)
-}
-
-// payer chooses the customer who pays: the owner's, and that of the subscription if
-// there are several. Without one Stripe makes one.
-func payer(ctx context.Context, tx pgx.Tx, owner holder) (string, error) {
-	subs, err := billing.ListSubscriptions(ctx, tx, billing.SubscriptionFilter{State: "placed", UserID: owner.userID, Limit: ofUserMax})
-	if err != nil {
-		return "", err
-	}
-	for _, s := range subs {
-		if s.TeamID == owner.teamID && !s.Status.Ended() {
-			return s.CustomerID, nil
-		}
-	}
-	customers, err := billing.Customers(ctx, tx, owner.userID)
-	if err != nil {
-		return "", err
-	}
-	for _, c := range customers {
-		if c.DeletedAt == nil {
-			return c.CustomerID, nil
-		}
-	}
-	return "", nil
 }
 
 func packNames(c *billing.Catalog) []string {

@@ -5,12 +5,14 @@ import (
 	"encoding/base32"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"purser/billing"
+	"purser/teams"
 )
 
 // newID makes an id that carries its kind and sorts by time.
@@ -26,14 +28,17 @@ type checkoutPages struct{ Success, Cancel string }
 
 // sellPack opens a Checkout session for a pack: our row first, then Stripe, then the
 // session's id into our row (P1). No transaction is open while Stripe is asked.
-func sellPack(ctx context.Context, db *pgxpool.Pool, stripe billing.Stripe, pack *billing.Pack, p billing.Purchase, pages checkoutPages) (billing.Purchase, error) {
+func sellPack(ctx context.Context, db *pgxpool.Pool, stripe billing.Stripe, c *billing.Catalog, in teams.BuyIn, pages checkoutPages, at time.Time) (billing.Purchase, error) {
+	in.PurchaseID = newID("top")
+	var p billing.Purchase
 	err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) (err error) {
-		p, err = billing.BeginPurchase(ctx, tx, pack, p)
+		p, err = teams.Buy(ctx, tx, c, in, at)
 		return err
 	})
 	if err != nil {
 		return p, err
 	}
+	pack, _ := c.Pack(p.Pack)
 	session, err := stripe.CreateCheckout(ctx, billing.CheckoutIn{
 		PurchaseID: p.ID, CustomerID: p.CustomerID, PriceID: pack.Price.ID, LookupKey: pack.Price.LookupKey, Quantity: 1,
 		SuccessURL: pages.Success, CancelURL: pages.Cancel, Metadata: map[string]string{billing.MetadataPurchase: p.ID},

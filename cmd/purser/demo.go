@@ -60,7 +60,11 @@ func temporaryDir() (string, error) {
 
 // freeAddress turns port 0 into a port that is free now.
 func freeAddress(listen string) (string, error) {
-	l, err := net.Listen("tcp", listen)
+	address, err := net.ResolveTCPAddr("tcp", listen)
+	if err != nil {
+		return "", fmt.Errorf("reading the address %s: %w", listen, err)
+	}
+	l, err := net.ListenTCP("tcp", address)
 	if err != nil {
 		return "", fmt.Errorf("listening on %s: %w", listen, err)
 	}

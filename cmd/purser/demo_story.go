@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"purser/billing"
 	"purser/internal/localstripe"
 	"purser/ledger"
 	"purser/teams"
@@ -128,14 +127,8 @@ func seatsTo(n int) func(context.Context, *telling) error {
 }
 
 func buyPack(ctx context.Context, t *telling) error {
-	pack, ok := t.catalog.Pack("pack_1000")
-	if !ok {
-		return billing.ErrPackUnknown
-	}
-	p, err := sellPack(ctx, t.db.Pool, t.api, pack, billing.Purchase{
-		ID: newID("top"), BookID: t.team.BookID, TeamID: t.team.ID, UserID: "olga", CustomerID: t.customer, CreatedBy: "olga",
-		CreatedAt: t.stripe.Now(),
-	}, checkoutPages{Success: "https://acme.example/thanks", Cancel: "https://acme.example/credits"})
+	p, err := sellPack(ctx, t.db.Pool, t.api, t.catalog, teams.BuyIn{TeamID: t.team.ID, Pack: "pack_1000", As: "olga"},
+		checkoutPages{Success: "https://acme.example/thanks", Cancel: "https://acme.example/credits"}, t.stripe.Now())
 	if err != nil {
 		return err
 	}

@@ -14,8 +14,7 @@ import (
 
 // poolShowCommand shows a pool or a personal account (B12).
 type poolShowCommand struct {
-	Team     string        `arg:"" optional:"" help:"The team's id."`
-	User     string        `placeholder:"ID" help:"A user's personal account instead."`
+	Pool     poolFlags     `embed:""`
 	At       time.Time     `placeholder:"TIME" help:"As it will stand at this instant if nothing else happens. Default: now."`
 	Show     showFlags     `embed:""`
 	Catalog  catalogFlags  `embed:""`
@@ -24,54 +23,63 @@ type poolShowCommand struct {
 
 // Run shows.
 func (c *poolShowCommand) Run(ctx context.Context, p *program) error {
-	account := accountFlags{Team: c.Team, User: c.User}
-	if err := account.check(); err != nil {
-		return usage("name a team, or a user with --user: purser pool show TEAM")
-	}
 	catalog, err := c.Catalog.load()
 	if err != nil {
 		return err
 	}
-	at := c.At
-	if at.IsZero() {
-		at = p.now()
+	view := poolView{TeamID: c.Pool.Team, UserID: c.Pool.User}
+	err = c.Pool.read(ctx, p, c.Database, "show", func(tx pgx.Tx, book int64) (err error) {
+		view.Pool, err = billing.ReadPool(ctx, tx, catalog, book, atOr(c.At, p))
+		return err
+	})
+	if err != nil {
+		return err
 	}
-	return c.Database.use(ctx, p, func(db *pgxpool.Pool) error {
-		var view poolView
-		err := readOnly(ctx, db, func(tx pgx.Tx) error {
-			owner, err := account.find(ctx, tx)
+	if c.Show.JSON {
+		return printJSON(p.out, view)
+	}
+	return view.print(p)
+}
+
+// poolFlags name a team's pool or a user's personal account.
+type poolFlags struct {
+	Team string `arg:"" optional:"" help:"The team's id."`
+	User string `placeholder:"ID" help:"A user's personal account instead."`
+}
+
+// read finds the book of the pool and looks at it in a transaction that only reads.
+func (f poolFlags) read(ctx context.Context, p *program, database databaseFlags, verb string, look func(tx pgx.Tx, book int64) error) error {
+	account := accountFlags{Team: f.Team, User: f.User}
+	if err := account.check(); err != nil {
+		return usage("name a team, or a user with --user: purser pool %s TEAM", verb)
+	}
+	return database.use(ctx, p, func(db *pgxpool.Pool) error {
+		return readOnly(ctx, db, func(tx pgx.Tx) error {
+			book, err := account.book(ctx, tx)
 			if err != nil {
 				return err
 			}
-			view.TeamID, view.UserID = c.Team, c.User
-			view.Pool, err = billing.ReadPool(ctx, tx, catalog, owner.book, at.UTC())
-			return err
+			return look(tx, book)
 		})
-		if err != nil {
-			return err
-		}
-		if c.Show.JSON {
-			return printJSON(p.out, view)
-		}
-		return view.print(p)
 	})
 }
 
-// holder is who an account belongs to and where it is.
-type holder struct {
-	book   int64
-	teamID string // "" for a personal account
-	userID string // the owner
-}
-
-// find reads the team or the user that the flags name.
-func (f accountFlags) find(ctx context.Context, db billing.DB) (holder, error) {
+// book is the book of the team or the user that the flags name.
+func (f accountFlags) book(ctx context.Context, db billing.DB) (int64, error) {
 	if f.Team != "" {
 		team, err := teams.GetTeam(ctx, db, f.Team)
-		return holder{book: team.BookID, teamID: team.ID, userID: team.OwnerID}, err
+		return team.BookID, err
 	}
 	user, err := teams.GetUser(ctx, db, f.User)
-	return holder{book: user.BookID, userID: user.ID}, err
+	return user.BookID, err
+}
+
+// atOr is the instant asked for, or now.
+func atOr(asked time.Time, p *program) time.Time {
+	if asked.IsZero() {
+		return p.now()
+	}
+	return asked.UTC()
 }
 
 // poolView is a pool with whose it is.

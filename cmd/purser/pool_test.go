@@ -9,6 +9,7 @@ import (
 
 	"purser/billing"
 	"purser/internal/localstripe"
+	"purser/teams"
 )
 
 func TestPoolShow(t *testing.T) {
@@ -109,13 +110,10 @@ without_subscription:
 		if err != nil {
 			t.Fatal(err)
 		}
-		pack, _ := catalog.Pack("pack_1")
-		err = readOnly(t.Context(), c.db, func(tx pgx.Tx) error {
-			owner, err := accountFlags{User: "olga"}.find(t.Context(), tx)
-			if err != nil {
-				return err
-			}
-			return mayBuy(t.Context(), tx, catalog, owner, pack, time.Date(2026, 3, 10, 0, 0, 0, 0, time.UTC))
+		err = pgx.BeginFunc(t.Context(), c.db, func(tx pgx.Tx) error {
+			_, err := teams.Buy(t.Context(), tx, catalog, teams.BuyIn{PurchaseID: newID("top"), UserID: "olga", Pack: "pack_1"},
+				time.Date(2026, 3, 10, 0, 0, 0, 0, time.UTC))
+			return err
 		})
 		if err == nil || !strings.Contains(err.Error(), "doesn't sell pack_1") {
 			t.Errorf("it may be bought: %v", err)

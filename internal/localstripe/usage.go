@@ -34,25 +34,36 @@ func createUsage(c *call) (any, error) {
 	if !it.price.metered() {
 		return nil, invalid("", "Cannot create the usage record because the price is not metered.")
 	}
-	for _, before := range c.usage.where(func(u *usageRecord) bool { return u.item == it && u.at == at }) {
-		if action == "increment" {
-			before.quantity += quantity
-		} else {
-			before.quantity = quantity
+	if u := c.usageAt(it, at); u != nil {
+		if action == "set" {
+			u.quantity = 0
 		}
-		return before.render(c.Server), nil
+		u.quantity += quantity
+		return u.render(c.Server), nil
 	}
 	u := &usageRecord{id: c.Server.id("mbur"), item: it, at: at, quantity: quantity, created: it.sub.clock().now}
 	c.usage.add(u)
 	return u.render(c.Server), nil
 }
 
-// used sums an item's records within a period, in the way its price says.
+// usageAt is an item's record of an instant. There is one at most: what is reported of the same instant again is added
+// to it, or takes its place.
+func (s *Server) usageAt(it *item, at int64) *usageRecord {
+	for _, u := range s.usage.order {
+		if u.item == it && u.at == at {
+			return u
+		}
+	}
+	return nil
+}
+
+// used sums an item's records within a period, in the way its price says. Items are told apart by their ids, because a
+// change that is worked out but not made, such as a preview, holds copies of them.
 func (s *Server) used(it *item, from, to int64) int64 {
 	total, latest := int64(0), int64(-1)
 	for _, u := range s.usage.order {
 		ever := it.price.recurring.aggregate == "last_ever" && u.at < to
-		if u.item != it || !ever && (u.at < from || u.at >= to) {
+		if u.item.id != it.id || !ever && (u.at < from || u.at >= to) {
 			continue
 		}
 		switch it.price.recurring.aggregate {

@@ -95,24 +95,30 @@ func (s *Server) collect(inv *invoice, m *paymentMethod) *apiError {
 		refusal := invalidCode("invoice_payment_intent_requires_action", "",
 			"This customer has no attached payment source or default payment method. Please consider adding a default payment method.")
 		refusal.code = "resource_missing"
-		s.failed(inv, nil)
+		s.failed(inv)
 		return refusal
 	}
 	off := inv.reason != "subscription_create" && m.does.authenticates != "always"
 	refusal := s.attempt(inv.intent, m, off, false)
 	switch {
 	case refusal != nil:
-		s.failed(inv, refusal)
+		s.failed(inv)
 		return refusal
 	case inv.intent.status == "requires_action":
 		s.tell(inv.clock(), "invoice.payment_action_required", inv)
-		s.failed(inv, nil)
+		s.failed(inv)
 		return &apiError{
 			status: 402, kind: "card_error", code: "invoice_payment_intent_requires_action", intent: inv.intent,
 			message: "This payment requires additional user action before it can be completed successfully. Payment can be completed using the PaymentIntent associated with the invoice.",
 		}
 	}
 	return nil
+}
+
+// collectUnasked is an attempt that the clock makes, so that no caller waits for its outcome. A refusal isn't lost:
+// collect has counted the attempt, told of it by invoice.payment_failed, and planned the retry or given up.
+func (s *Server) collectUnasked(inv *invoice) {
+	_ = s.collect(inv, s.methodOf(inv))
 }
 
 // settle marks an invoice paid and lets its subscription know.
@@ -185,8 +191,15 @@ func (s *Server) methodOf(inv *invoice) *paymentMethod {
 	return nil
 }
 
-// billNow makes an invoice, finalises it and collects it in one go, as changes that bill at once do.
-func (s *Server) billNow(inv *invoice) *apiError {
+// billNow bills what stands whether or not its invoice is paid. A refusal isn't lost: collect has told of it by
+// invoice.payment_failed, and what it means for the subscription was done there.
+func (s *Server) billNow(inv *invoice) {
+	_ = s.tryBilling(inv)
+}
+
+// tryBilling tells of an invoice, finalises it and collects it in one go, as changes that bill at once do. The error
+// is the refusal.
+func (s *Server) tryBilling(inv *invoice) *apiError {
 	var refusal *apiError
 	s.together(func() {
 		s.tell(inv.clock(), "invoice.created", inv)

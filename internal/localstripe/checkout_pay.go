@@ -128,7 +128,7 @@ func (s *Server) payer(cs *checkoutSession) *customer {
 	}
 	u := &customer{taxExempt: "none", invoiceSequence: 1, clock: s.clock, locales: []string{}, email: email, metadata: map[string]string{}}
 	// Without a payment method nothing can refuse.
-	_, _ = s.openCustomer(u, "")
+	_ = s.openCustomer(u, "")
 	cs.customer = u
 	return u
 }

@@ -53,7 +53,7 @@ func (s *Server) Authenticate(id string, ok bool) error {
 		}
 		return nil
 	}
-	s.refuse(pi, pi.method, &apiError{
+	s.decline(pi, pi.method, &apiError{
 		status: 402, kind: "card_error", code: "payment_intent_authentication_failure", message: "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod to attempt to fulfill this PaymentIntent again.",
 	})
 	return nil

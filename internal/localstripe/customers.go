@@ -138,7 +138,7 @@ func createCustomer(c *call) (any, error) {
 	if err := c.finish(); err != nil {
 		return nil, err
 	}
-	if _, err := c.openCustomer(u, method); err != nil {
+	if err := c.openCustomer(u, method); err != nil {
 		return nil, err
 	}
 	if err := c.discountCustomer(u, with); err != nil {
@@ -148,7 +148,7 @@ func createCustomer(c *call) (any, error) {
 }
 
 // openCustomer gives a new customer its id, its payment method and its event.
-func (s *Server) openCustomer(u *customer, method string) (any, error) {
+func (s *Server) openCustomer(u *customer, method string) error {
 	u.created = u.clock.now
 	u.id = "cus_" + s.token(14)
 	if u.invoicePrefix == "" {
@@ -156,12 +156,12 @@ func (s *Server) openCustomer(u *customer, method string) (any, error) {
 	}
 	attached, err := s.methodFor(u, method, "payment_method")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	preferred := attached
 	if u.defaultMethod != method {
 		if preferred, err = s.methodFor(u, u.defaultMethod, "invoice_settings[default_payment_method]"); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	for _, m := range []*paymentMethod{attached, preferred} {
@@ -169,7 +169,7 @@ func (s *Server) openCustomer(u *customer, method string) (any, error) {
 			continue
 		}
 		if err := m.attachable(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if preferred != nil && u.defaultMethod != "" {
@@ -182,7 +182,7 @@ func (s *Server) openCustomer(u *customer, method string) (any, error) {
 			s.attach(m, u)
 		}
 	}
-	return u.render(s), nil
+	return nil
 }
 
 func getCustomer(c *call) (any, error) {

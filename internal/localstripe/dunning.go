@@ -29,7 +29,7 @@ func (s *Server) SetDunning(d Dunning) error {
 }
 
 // failed tells of a failed attempt and plans what follows.
-func (s *Server) failed(inv *invoice, refusal *apiError) {
+func (s *Server) failed(inv *invoice) {
 	before := inv.render(s)
 	last := s.planRetry(inv)
 	if s.batch == nil {
@@ -73,9 +73,8 @@ func (s *Server) retry(inv *invoice, due int64) {
 	if inv.status != "open" || inv.nextAttempt != due || !inv.autoAdvance {
 		return
 	}
-	m := s.methodOf(inv)
 	pi := inv.intent
-	if pi.failure != nil && pi.failure.method == m && hardDeclines[pi.failure.declineCode] {
+	if pi.failure != nil && pi.failure.method == s.methodOf(inv) && hardDeclines[pi.failure.declineCode] {
 		// Stripe counts the attempt without making it: the card would only be refused again.
 		s.change(inv.clock(), "invoice.updated", inv, func() {
 			inv.attempts++
@@ -85,7 +84,7 @@ func (s *Server) retry(inv *invoice, due int64) {
 		})
 		return
 	}
-	s.collect(inv, m)
+	s.collectUnasked(inv)
 }
 
 // giveUp does what the account's settings say when the last attempt has failed.

@@ -127,24 +127,34 @@ func (s *Server) settleSlow(pi *paymentIntent, m *paymentMethod) {
 		return
 	}
 	if m.does.slowlyRefused {
-		s.refuse(pi, m, m.does.refusal())
+		s.decline(pi, m, m.does.refusal())
+		// The attempt was counted when it began; that it failed is known only now.
+		if inv := pi.invoice; inv != nil && inv.status == "open" {
+			s.failed(inv)
+		}
 		return
 	}
 	s.succeed(pi, m)
 }
 
+// refuse declines an attempt and gives the error for the caller who waits for it; it holds the PaymentIntent.
 func (s *Server) refuse(pi *paymentIntent, m *paymentMethod, refusal *apiError) *apiError {
+	s.decline(pi, m, refusal)
+	outward := *refusal
+	outward.intent = pi
+	return &outward
+}
+
+// decline keeps a refusal in the PaymentIntent and tells of it. Where nobody waits for an answer, that is all there is to do.
+func (s *Server) decline(pi *paymentIntent, m *paymentMethod, refusal *apiError) {
 	h := s.newCharge(pi, m, refusal)
 	refusal.charge, refusal.method = h.id, m
 	pi.status, pi.failure, pi.method = "requires_payment_method", refusal, nil
 	s.tell(pi.clock, "charge.failed", h)
 	s.tell(pi.clock, "payment_intent.payment_failed", pi)
-	outward := *refusal
-	outward.intent = pi
 	if pi.session != nil && pi.session.paymentStatus == "unpaid" && pi.session.status == "complete" {
 		s.tell(pi.clock, "checkout.session.async_payment_failed", pi.session)
 	}
-	return &outward
 }
 
 // succeed takes the money, and settles what the payment was for.

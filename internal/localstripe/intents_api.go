@@ -90,7 +90,7 @@ func (s *Server) confirm(pi *paymentIntent, m *paymentMethod, in confirming) (an
 	}
 	if refusal := s.attempt(pi, m, in.offSession, false); refusal != nil {
 		if inv != nil && inv.status == "open" {
-			s.failed(inv, refusal)
+			s.failed(inv)
 		}
 		return nil, refusal
 	}

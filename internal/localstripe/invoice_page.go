@@ -78,7 +78,7 @@ func (s *Server) payHosted(inv *invoice, method string, authenticated bool) erro
 	inv.attempted = true
 	inv.attempts++
 	if refusal := s.attempt(inv.intent, m, false, authenticated); refusal != nil {
-		s.failed(inv, refusal)
+		s.failed(inv)
 		return refusal
 	}
 	if inv.intent.status == "requires_action" {

@@ -118,7 +118,7 @@ func updateInvoice(c *call) (any, error) {
 		case "draft":
 			c.scheduleFinalize(inv)
 		case "open":
-			inv.clock().at(inv.clock().now, func() { c.collect(inv, c.methodOf(inv)) })
+			inv.clock().at(inv.clock().now, func() { c.collectUnasked(inv) })
 		}
 	}
 	c.change(inv.clock(), "invoice.updated", inv, func() { *inv = after })
@@ -164,7 +164,7 @@ func finalizeInvoice(c *call) (any, error) {
 			due := inv.clock().now
 			inv.clock().at(due, func() {
 				if inv.autoAdvance && !inv.attempted {
-					c.collect(inv, c.methodOf(inv))
+					c.collectUnasked(inv)
 				}
 			})
 		}

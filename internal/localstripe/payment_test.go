@@ -83,6 +83,25 @@ func TestPaymentIntent(t *testing.T) {
 		_, err := w.api.PaymentMethods.Attach("pm_card_chargeDeclined", &stripe.PaymentMethodAttachParams{Customer: stripe.String(u.ID)})
 		same(t, "status", stripeError(t, err).HTTPStatusCode, 402)
 	})
+
+	t.Run("ARenewalByBankDebitThatFailsDaysLaterIsAFailedPayment", func(t *testing.T) {
+		w := open(t)
+		u := w.payer("pm_card_visa")
+		sub := w.subscribe(u, w.plan(1000, "month", 1), 1)
+		w.giveCard(u.ID, "pm_usBankAccount_insufficientFunds")
+		w.advance(newYear.AddDate(0, 1, 0).Add(2 * time.Hour))
+		same(t, "while the bank is silent", w.sub(sub.ID).Status, stripe.SubscriptionStatusActive)
+		mark := w.lastEvent()
+		w.advance(newYear.AddDate(0, 1, 4).Add(2 * time.Hour))
+		sameStrings(t, "events", w.kinds(mark), []string{
+			"charge.failed", "payment_intent.payment_failed", "invoice.updated", "invoice.payment_failed", "customer.updated",
+			"customer.subscription.updated",
+		})
+		same(t, "then", w.sub(sub.ID).Status, stripe.SubscriptionStatusPastDue)
+		inv := w.inv(w.sub(sub.ID).LatestInvoice.ID)
+		same(t, "attempts", inv.AttemptCount, 1)
+		same(t, "tried again", inv.NextPaymentAttempt, newYear.AddDate(0, 1, 7).Add(time.Hour).Unix())
+	})
 }
 
 // u0 is a customer's first card.

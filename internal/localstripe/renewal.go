@@ -35,7 +35,7 @@ func (s *Server) renew(sub *subscription) {
 		sub.status = "active"
 	}
 	sub.periodStart = oldEnd
-	_, sub.periodEnd = sub.periodEndAfter(oldEnd)
+	sub.periodEnd = sub.periodEndAfter(oldEnd)
 	inv := s.newInvoice(sub.customer, sub, "subscription_cycle", true)
 	inv.periodStart, inv.periodEnd = oldStart, oldEnd
 	s.addPeriodLines(inv, sub, oldStart, oldEnd)
@@ -137,7 +137,7 @@ func (s *Server) finalizeAndCollect(inv *invoice) {
 		return
 	}
 	if inv.autoAdvance {
-		s.collect(inv, s.methodOf(inv))
+		s.collectUnasked(inv)
 	}
 }
 

@@ -196,6 +196,9 @@ func (s *schemas) checkComplete(t *testing.T, what string, o obj) {
 	name, _ := o["object"].(string)
 	example, _ := s.fixtures.Resources[spec.ResourceID(name)].(map[string]any)
 	for field := range example {
+		if kind, ok := o["type"].(string); ok && name == "payment_method" && field == "card" {
+			field = kind // the example is a card's; each type has a hash of its own
+		}
 		_, has := o[field]
 		meteredQuantity := name == "subscription_item" && field == "quantity"
 		foretold := what == "invoice.upcoming" && field == "id"

@@ -87,7 +87,7 @@ func resumeSubscription(c *call) (any, error) {
 		sub.anchor = now
 	}
 	sub.periodStart = now
-	_, sub.periodEnd = sub.periodEndAfter(now)
+	sub.periodEnd = sub.periodEndAfter(now)
 	c.changed(sub.clock(), "customer.subscription.updated", sub, before)
 	inv := c.newInvoice(sub.customer, sub, "subscription_update", true)
 	for _, it := range sub.items {
@@ -97,7 +97,7 @@ func resumeSubscription(c *call) (any, error) {
 	}
 	sub.latest, sub.resuming = inv, inv
 	c.schedulePeriod(sub)
-	if refusal := c.billNow(inv); refusal != nil {
+	if refusal := c.tryBilling(inv); refusal != nil {
 		inv.clock().at(now+incompleteLife, func() {
 			if inv.status == "open" && sub.status == "paused" {
 				c.Server.void(inv)

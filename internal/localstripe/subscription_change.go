@@ -160,7 +160,7 @@ func (plan *changePlan) move(sub *subscription) error {
 			next.cancelAt = 0
 		}
 		next.anchor, next.periodStart = now, now
-		_, next.periodEnd = next.periodEndAfter(now)
+		next.periodEnd = next.periodEndAfter(now)
 		if next.cancelAtPeriodEnd {
 			next.cancelAt = next.periodEnd
 		}
@@ -270,7 +270,7 @@ func (plan *changePlan) cut(sub *subscription) {
 		}
 		return
 	}
-	_, next.periodEnd = next.periodEndAfter(next.periodStart)
+	next.periodEnd = next.periodEndAfter(next.periodStart)
 	if plan.spec.proration == "none" {
 		return
 	}

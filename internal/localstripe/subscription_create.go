@@ -41,7 +41,7 @@ func (s *Server) subscribe(u *customer, spec subscriptionSpec) (*subscription, *
 		return nil, m.does.refusal(), nil
 	}
 	s.open(sub)
-	return sub, s.firstInvoice(sub, spec, extras, automatic, m), nil
+	return sub, s.firstInvoice(sub, spec, extras, m), nil
 }
 
 // firstOwed foretells the first invoice, as far as the subscription itself goes.
@@ -121,7 +121,7 @@ func (sub *subscription) setPeriod(spec subscriptionSpec) error {
 		return invalid("cancel_at", "Invalid timestamp: must be an integer Unix timestamp in the future.")
 	}
 	if sub.trialEnd == 0 {
-		_, sub.periodEnd = sub.periodEndAfter(now)
+		sub.periodEnd = sub.periodEndAfter(now)
 	} else if sub.cancelAt != 0 {
 		sub.periodEnd = min(sub.periodEnd, sub.cancelAt)
 	}
@@ -175,7 +175,7 @@ func (s *Server) openItem(it *item) {
 }
 
 // firstInvoice bills what begins: the period, or nothing for a trial. All its events appear together.
-func (s *Server) firstInvoice(sub *subscription, spec subscriptionSpec, extras []*invoiceItem, automatic bool, m *paymentMethod) *apiError {
+func (s *Server) firstInvoice(sub *subscription, spec subscriptionSpec, extras []*invoiceItem, m *paymentMethod) *apiError {
 	var refusal *apiError
 	sub.fresh = true
 	s.together(func() {

@@ -195,11 +195,11 @@ func (s *Server) schedulePeriod(sub *subscription) {
 	}
 }
 
-// periodEndAfter is where a period that starts now would end, and where it does end, cut by cancel_at.
-func (sub *subscription) periodEndAfter(start int64) (natural, end int64) {
-	natural = sub.recurring().after(sub.anchor, start)
+// periodEndAfter is where a period that starts now ends: with its recurrence, or cut by cancel_at.
+func (sub *subscription) periodEndAfter(start int64) int64 {
+	natural := sub.recurring().after(sub.anchor, start)
 	if sub.cancelAt > start && sub.cancelAt < natural {
-		return natural, sub.cancelAt
+		return sub.cancelAt
 	}
-	return natural, natural
+	return natural
 }

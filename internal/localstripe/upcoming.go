@@ -103,7 +103,7 @@ func (s *Server) previewInvoice(sub *subscription, plan *changePlan) (*invoice, 
 	}
 	next := plan.next
 	next.status, next.periodStart = "active", plan.next.periodEnd
-	_, next.periodEnd = next.periodEndAfter(next.periodStart)
+	next.periodEnd = next.periodEndAfter(next.periodStart)
 	for _, it := range next.items {
 		l := s.upcomingLine(&next, it, plan.next.periodStart, plan.next.periodEnd)
 		l.sub = sub

@@ -45,7 +45,6 @@ type piece struct {
 type modelHold struct {
 	holder string
 	ends   time.Time
-	order  int
 	open   bool
 	pieces []piece
 }
@@ -61,7 +60,6 @@ type modelClawback struct {
 	cause  *modelLot
 	pieces []piece
 	debt   *modelDebt
-	paid   int64 // of its debt, given back as credits
 	left   int64
 }
 

@@ -13,8 +13,14 @@ import (
 	"github.com/stripe/stripe-go/v76"
 )
 
+// reply is what an answer says beside its body, which ask has read and closed.
+type reply struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // ask sends a bare request, for what the SDK wouldn't send.
-func (w *world) ask(method, path, form string, header map[string]string) (*http.Response, map[string]any) {
+func (w *world) ask(method, path, form string, header map[string]string) (reply, map[string]any) {
 	w.t.Helper()
 	r, err := http.NewRequestWithContext(w.t.Context(), method, w.URL()+path, strings.NewReader(form))
 	if err != nil {
@@ -37,7 +43,7 @@ func (w *world) ask(method, path, form string, header map[string]string) (*http.
 	if err := json.Unmarshal(raw, &body); err != nil {
 		w.t.Fatalf("%s %s answered %s", method, path, raw)
 	}
-	return answer, body
+	return reply{answer.StatusCode, answer.Header}, body
 }
 
 func field(body map[string]any, names ...string) any {
@@ -186,7 +192,7 @@ func TestAPI(t *testing.T) {
 		one := &stripe.InvoiceParams{}
 		one.AddExpand("subscription")
 		same(t, "subscription", must(w.api.Invoices.Get(sub.LatestInvoice.ID, one))(t).Subscription.Items.Data[0].Quantity, 2)
-		_, err := w.api.Subscriptions.Get(sub.ID, &stripe.SubscriptionParams{Params: stripe.Params{Expand: []*string{stripe.String("nothing")}}})
+		_, err := w.api.Subscriptions.Get(sub.ID, &stripe.SubscriptionParams{Expand: stripe.StringSlice([]string{"nothing"})})
 		same(t, "unknown", stripeError(t, err).HTTPStatusCode, 400)
 	})
 
@@ -208,7 +214,7 @@ func TestAPI(t *testing.T) {
 				Tiers: []*stripe.PriceTierParams{
 					{UpTo: stripe.Int64(5), UnitAmount: stripe.Int64(1000)}, {UpToInf: stripe.Bool(true), UnitAmount: stripe.Int64(800)},
 				},
-				Params: stripe.Params{Expand: []*string{stripe.String("tiers")}},
+				Expand: stripe.StringSlice([]string{"tiers"}),
 			}))(t)
 			same(t, "tiers", len(p.Tiers), 2)
 			same(t, "unit amount", p.UnitAmount, 0)

@@ -233,6 +233,7 @@ func TestControl(t *testing.T) {
 	cs := w.checkout()
 	answer, body := w.ask("POST", "/_local/checkout/"+cs.ID+"/pay", `{"payment_method":"pm_card_chargeDeclined"}`, nil)
 	same(t, "declined", answer.StatusCode, 402)
+	same(t, "why", body["error"], any("Your card was declined."))
 	answer, body = w.ask("POST", "/_local/checkout/"+cs.ID+"/pay", "", nil)
 	same(t, "paid", answer.StatusCode, 200)
 	same(t, "status", body["payment_status"], any("paid"))

@@ -1,6 +1,7 @@
 package localstripe
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -80,8 +81,8 @@ func (l *life) fine(t *rapid.T, err error) {
 	if err == nil {
 		return
 	}
-	refused, ok := err.(*stripe.Error)
-	if !ok || refused.HTTPStatusCode >= 500 {
+	var refused *stripe.Error
+	if !errors.As(err, &refused) || refused.HTTPStatusCode >= 500 {
 		t.Fatal(err)
 	}
 	l.errors++

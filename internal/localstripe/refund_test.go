@@ -1,6 +1,7 @@
 package localstripe
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,7 +25,12 @@ func TestRefund(t *testing.T) {
 		_, err := w.api.Refunds.New(&stripe.RefundParams{PaymentIntent: stripe.String(pi.ID)})
 		same(t, "again", stripeError(t, err).Code, stripe.ErrorCodeChargeAlreadyRefunded)
 		list := w.api.Refunds.List(&stripe.RefundListParams{PaymentIntent: stripe.String(pi.ID)})
-		same(t, "listed", list.Next() && list.Next() && !list.Next(), true)
+		var listed []int64
+		for list.Next() {
+			listed = append(listed, list.Refund().Amount)
+		}
+		same(t, "listing", list.Err(), nil)
+		same(t, "listed newest first", slices.Equal(listed, []int64{700, 300}), true)
 		h := &stripe.ChargeParams{}
 		h.AddExpand("refunds")
 		same(t, "expanded", len(must(w.api.Charges.Get(pi.LatestCharge.ID, h))(t).Refunds.Data), 2)

@@ -2,6 +2,7 @@ package localstripe
 
 import (
 	"encoding/json"
+	"errors"
 	"testing"
 	"time"
 
@@ -141,8 +142,8 @@ func TestSubscription(t *testing.T) {
 
 func stripeError(t *testing.T, err error) *stripe.Error {
 	t.Helper()
-	refused, ok := err.(*stripe.Error)
-	if !ok {
+	var refused *stripe.Error
+	if !errors.As(err, &refused) {
 		t.Fatalf("not an error of Stripe's: %v", err)
 	}
 	return refused

@@ -33,7 +33,21 @@ type Purchase struct {
 	PaidAt          *time.Time `db:"paid_at"`
 	PostedAt        *time.Time `db:"posted_at"`
 	DueAt           *time.Time `db:"due_at"`
+
+	// Of an automatic top-up (P2).
+	Kind        string  `db:"kind"`
+	Packs       int64   `db:"packs"`   // how many of the pack
+	Attempt     int     `db:"attempt"` // of its series, from 1
+	PriceID     string  `db:"price_id"`
+	InvoiceID   *string `db:"invoice_id"`
+	DeclineCode string  `db:"decline_code"`
 }
+
+// The kinds of purchase.
+const (
+	PurchaseCheckout = "checkout" // somebody pays on a page at Stripe
+	PurchaseAuto     = "auto"     // an automatic top-up
+)
 
 // The states of a purchase.
 const (
@@ -52,7 +66,8 @@ var (
 )
 
 const purchaseColumns = `id, book_id, team_id, user_id, customer_id, pack, credits, expiry_months, state, reason, session_id,
-	payment_intent_id, url, amount, currency, created_by, created_at, paid_at, posted_at, due_at`
+	payment_intent_id, url, amount, currency, created_by, created_at, paid_at, posted_at, due_at,
+	kind, packs, attempt, price_id, invoice_id, decline_code`
 
 // checkoutPatience is how long after a purchase began the sweep first asks Stripe about
 // it by itself: an event normally tells long before.
@@ -61,6 +76,7 @@ const checkoutPatience = 10 * time.Minute
 // BeginPurchase writes the purchase before Stripe is called (P1). The caller commits
 // and only then asks Stripe, with the purchase's id as the idempotency key.
 func BeginPurchase(ctx context.Context, tx pgx.Tx, pack *Pack, p Purchase) (Purchase, error) {
+	p.Kind, p.Packs = PurchaseCheckout, 1
 	p.Pack, p.Credits, p.ExpiryMonths, p.State = pack.Name, pack.Credits, pack.ExpiryMonths, PurchaseCreated
 	due := p.CreatedAt.Add(checkoutPatience)
 	p.DueAt = &due

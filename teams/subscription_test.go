@@ -1,6 +1,7 @@
 package teams
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -73,6 +74,27 @@ func TestCreateTeam(t *testing.T) {
 	if p := w.pool(third.BookID); p.Monthly != 7000 || p.Seats != 7 {
 		t.Errorf("T2: the third team has %+v", p)
 	}
+}
+
+func TestCreateTeam_WithoutSubscription(t *testing.T) {
+	w := newWorld(t)
+	w.catalog.WithoutSubscription.Teams = false
+	create := func(id string) error {
+		return w.act(func(tx pgx.Tx) error {
+			_, err := CreateTeam(t.Context(), tx, w.catalog, TeamIn{ID: id, OwnerID: "ann", Name: id}, w.at)
+			return err
+		})
+	}
+	w.subscribe("sub_basic", "ann", "basic", 1, nil)
+	wantRefusal(t, create("acme"), Rule, "plan_without_teams") // B1: and a plan without teams doesn't help
+	if _, err := GetTeam(t.Context(), w.tx, "acme"); !errors.Is(err, ErrTeamUnknown) {
+		t.Errorf("B1: a refused team was made: %v", err)
+	}
+	w.subscribe("sub_1", "ann", "team", 3, nil)
+	if err := create("acme"); err != nil {
+		t.Errorf("T2: %v", err)
+	}
+	wantRefusal(t, create("second"), Rule, "plan_without_teams") // the one subscription is assigned
 }
 
 func TestAssign(t *testing.T) {

@@ -211,6 +211,7 @@ type TeamIn struct {
 
 // CreateTeam makes a team and its creator the owner, and assigns to it the creator's
 // oldest subscription that is on the personal account and whose plan allows teams (T2).
+// Without one there is a team only if the catalogue allows it (B1).
 func CreateTeam(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in TeamIn, at time.Time) (Team, error) {
 	if in.Name == "" {
 		return Team{}, &FieldError{"name", "is required"}
@@ -227,8 +228,13 @@ func CreateTeam(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in TeamIn, a
 		return Team{}, err
 	}
 	assigned, err := billing.AssignOldest(ctx, tx, c, owner.BookID, billing.Slot{TeamID: team.ID, BookID: team.BookID}, in.OwnerID, at)
-	if err != nil || assigned == "" {
-		return team, err
+	switch {
+	case err != nil:
+		return Team{}, err
+	case assigned == "" && !c.WithoutSubscription.Teams:
+		return Team{}, refuse(Rule, "plan_without_teams", "a team needs a subscription of %q whose plan allows teams", in.OwnerID)
+	case assigned == "":
+		return team, nil
 	}
 	return team, seatOwner(ctx, tx, c, team.ID, at)
 }

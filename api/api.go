@@ -94,6 +94,7 @@ func (s *Server) register() {
 	s.registerCatalog()
 	s.registerPurchases()
 	s.registerSubscriptions()
+	s.registerAssigning()
 	s.registerBonus()
 	s.registerSuspensions()
 	s.registerKeys()

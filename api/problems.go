@@ -198,7 +198,7 @@ func tryAgain(err error) bool {
 			return true
 		}
 	}
-	return errors.Is(err, teams.ErrKeyRaced)
+	return errors.Is(err, teams.ErrKeyRaced) || errors.Is(err, billing.ErrMoved)
 }
 
 // humaCodes name what huma itself refuses.

@@ -23,7 +23,7 @@ var least = map[string]string{
 	"allocate": "admin", "preview-allocate": "admin", "reclaim": "admin", "preview-reclaim": "admin",
 	"transfer": "admin", "preview-transfer": "admin", "contribute": "admin", "preview-contribute": "admin",
 	"create-team-checkout": "admin",
-	"hand-over":            "owner",
+	"hand-over":            "owner", "assign-subscription": "owner", "unassign-subscription": "owner",
 	"grant-team-bonus":     "backend", "take-team-bonus": "backend", "suspend-team": "backend", "resume-team": "backend",
 }
 
@@ -61,7 +61,9 @@ func sample(id, user string) any {
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.subscribe(w.team("acme", "ann", 10_000), 20)
+	acme := w.team("acme", "ann", 10_000)
+	assigned := w.subscribe(acme, 20)
+	spare := w.subscribe(acme, 1) // the place is taken, so it is on ann's personal account
 	w.join("acme", "bob", teams.Plain)
 	w.join("acme", "adm", teams.Admin)
 	w.grant(w.user("adm").BookID, 100)
@@ -78,8 +80,11 @@ func TestRoles(t *testing.T) {
 			}
 			for user, rank := range ranks {
 				body := sample(op.OperationID, user)
-				if strings.HasSuffix(op.OperationID, "contribute") {
+				switch {
+				case strings.HasSuffix(op.OperationID, "contribute"):
 					body.(object)["user_id"] = user
+				case op.OperationID == "assign-subscription":
+					body = object{"subscription_id": spare}
 				}
 				if op.RequestBody != nil && op.RequestBody.Value.Required && body == nil {
 					t.Fatal("the test has no body for it")
@@ -109,6 +114,9 @@ func TestRoles(t *testing.T) {
 				case r.status == http.StatusForbidden || r.status == http.StatusNotFound || r.status == http.StatusUnprocessableEntity:
 					t.Errorf("%s: %d %s, though it needs %s only", user, r.status, code, role)
 				}
+			}
+			if op.OperationID == "unassign-subscription" { // ann has done it: the others need it back
+				w.post("/v1/teams/acme/subscription/assign", object{"subscription_id": assigned}).ok(200)
 			}
 		})
 	})

@@ -18,8 +18,14 @@ type acted struct {
 
 func newActed(t *testing.T) *acted {
 	t.Helper()
+	return newActedWith(t, nil)
+}
+
+// newActedWith sells what another catalogue than the demo's says.
+func newActedWith(t *testing.T, catalog *billing.Catalog) *acted {
+	t.Helper()
 	db := pgtest.Pool(t)
-	st, err := raiseStage(t.Context(), stageConfig{DatabaseURL: db.Config().ConnString(), Listen: "127.0.0.1:0", Logger: quiet()})
+	st, err := raiseStage(t.Context(), stageConfig{DatabaseURL: db.Config().ConnString(), Listen: "127.0.0.1:0", Logger: quiet(), Catalog: catalog})
 	if err != nil {
 		t.Fatal(err)
 	}

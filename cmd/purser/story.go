@@ -40,11 +40,18 @@ type stageConfig struct {
 	Listen       string
 	StripeListen string
 	Logger       *slog.Logger
+	Catalog      *billing.Catalog // nil: the demo's
 }
+
+// joinPage is the page of the story's product on which invitations are accepted.
+const joinPage = "https://app.acme.example/join?token={token}"
 
 // raiseStage starts everything. Whoever gets a stage must strike it.
 func raiseStage(ctx context.Context, cfg stageConfig) (_ *stage, err error) {
-	s := &stage{catalog: billing.DemoCatalog()}
+	s := &stage{catalog: cfg.Catalog}
+	if s.catalog == nil {
+		s.catalog = billing.DemoCatalog()
+	}
 	defer func() {
 		if err != nil {
 			_ = s.strike(ctx)
@@ -78,7 +85,7 @@ func raiseStage(ctx context.Context, cfg stageConfig) (_ *stage, err error) {
 	}
 	s.svc, err = startService(ctx, serviceConfig{
 		Pool: s.db.Pool, Catalog: s.catalog, Stripe: s.api, Secrets: []string{secret}, Listen: listen, Role: roleAll,
-		Now: s.stripe.Now, Wall: time.Now, Logger: cfg.Logger,
+		Now: s.stripe.Now, Wall: time.Now, Logger: cfg.Logger, API: apiFlags{AcceptURL: joinPage},
 	})
 	return s, err
 }

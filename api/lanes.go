@@ -92,6 +92,9 @@ func (l *lanes) do(ctx context.Context, in teams.SpendIn) (*teams.SpendOut, erro
 	}
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(in.TeamID))
+	if in.TeamID == "" {
+		_, _ = h.Write([]byte("user " + in.UserID))
+	}
 	return l.gatherer.Do(ctx, h.Sum64(), in)
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"purser/ledger"
 	"purser/teams"
 )
 
@@ -33,6 +32,16 @@ func (n Note) into(in *teams.SpendIn) error {
 	}
 	in.Metadata = raw
 	return nil
+}
+
+// HoldPath names a hold.
+type HoldPath struct {
+	HoldID string `path:"hold" maxLength:"100" doc:"The hold's id"`
+}
+
+// SpendPath names a spend.
+type SpendPath struct {
+	SpendID string `path:"spend" maxLength:"100" doc:"The id of a spend or a capture"`
 }
 
 // SpendIn spends a member's credits.
@@ -62,8 +71,8 @@ type HoldIn struct {
 type CaptureIn struct {
 	Writing
 	TeamPath
-	HoldID string       `path:"hold" maxLength:"100"`
-	Body   *CaptureBody `doc:"May be left out: all that is held is captured"`
+	HoldPath
+	Body *CaptureBody `doc:"May be left out: all that is held is captured"`
 }
 
 // CaptureBody says how much is captured.
@@ -76,15 +85,15 @@ type CaptureBody struct {
 type ReleaseIn struct {
 	Writing
 	TeamPath
-	HoldID string `path:"hold" maxLength:"100"`
+	HoldPath
 }
 
 // ReverseIn gives a spend back.
 type ReverseIn struct {
 	Writing
 	TeamPath
-	SpendID string       `path:"spend" maxLength:"100" doc:"The id of a spend or a capture"`
-	Body    *ReverseBody `doc:"May be left out: all that wasn't reversed yet is given back"`
+	SpendPath
+	Body *ReverseBody `doc:"May be left out: all that wasn't reversed yet is given back"`
 }
 
 // ReverseBody says how much is given back.
@@ -96,12 +105,12 @@ type ReverseBody struct {
 // Spend is a spend, as its first answer says it.
 type Spend struct {
 	ID        string    `json:"id"`
-	TeamID    string    `json:"team_id"`
+	TeamID    string    `json:"team_id,omitempty" doc:"Absent of a spend outside any team"`
 	UserID    string    `json:"user_id"`
 	Credits   int64     `json:"credits"`
 	At        time.Time `json:"at"`
 	PaidFrom  []Paid    `json:"paid_from" doc:"The accounts that paid, in order"`
-	Available int64     `json:"available" doc:"What the member could draw afterwards"`
+	Available int64     `json:"available" doc:"What the member or user could draw afterwards"`
 	FellBack  bool      `json:"fell_back" doc:"The member was out of the team's credits, and is now on personal access"`
 }
 
@@ -122,22 +131,22 @@ type Capture struct {
 type Release struct {
 	ID        string    `json:"id"`
 	HoldID    string    `json:"hold_id"`
-	TeamID    string    `json:"team_id"`
+	TeamID    string    `json:"team_id,omitempty" doc:"Absent outside any team"`
 	UserID    string    `json:"user_id"`
 	Credits   int64     `json:"credits" doc:"What was held"`
 	At        time.Time `json:"at"`
-	Available int64     `json:"available" doc:"What the member could draw afterwards"`
+	Available int64     `json:"available" doc:"What the member or user could draw afterwards"`
 }
 
 // Reversal is a spend given back, as its first answer says it.
 type Reversal struct {
 	ID        string    `json:"id"`
 	SpendID   string    `json:"spend_id"`
-	TeamID    string    `json:"team_id"`
+	TeamID    string    `json:"team_id,omitempty" doc:"Absent outside any team"`
 	UserID    string    `json:"user_id"`
 	Credits   int64     `json:"credits"`
 	At        time.Time `json:"at"`
-	Available int64     `json:"available" doc:"What the member could draw afterwards"`
+	Available int64     `json:"available" doc:"What the member or user could draw afterwards"`
 }
 
 // Paid is what one account paid.
@@ -190,13 +199,18 @@ func spending[I, T any](s *Server, sp spec, ask func(*I) (teams.SpendIn, error),
 	})
 }
 
-// holdRef reads a hold's id; one that can't be names no hold.
-func holdRef(id string) (ledger.EntryRef, error) {
-	ref, ok := parseRef("hold", id)
-	if !ok {
-		return ref, problem("hold_not_found", "")
+// settling asks for a hold or a spend to be settled: whole, unless an amount is named. An
+// id that can't be one names nothing.
+func settling(op teams.Op, kind, id string, credits *int64, memo string) (teams.SpendIn, error) {
+	in := teams.SpendIn{Op: op, Memo: memo, Whole: credits == nil}
+	if credits != nil {
+		in.Credits = *credits
 	}
-	return ref, nil
+	var ok bool
+	if in.Of, ok = parseRef(kind, id); !ok {
+		return in, problem(map[string]string{"hold": "hold_not_found", "ent": "spend_not_found"}[kind], "")
+	}
+	return in, nil
 }
 
 // given is a body that may be left out.
@@ -207,12 +221,22 @@ func given[T any](body *T) T {
 	return *body
 }
 
-// part says how much is settled: all, unless an amount is named.
-func part(in *teams.SpendIn, credits *int64, memo string) {
-	in.Memo, in.Whole = memo, credits == nil
-	if credits != nil {
-		in.Credits = *credits
-	}
+func viewHold(out *teams.SpendOut) Hold {
+	return Hold{Spend: viewSpend("hold", out), ExpiresAt: utcOrNil(out.Answer.ExpiresAt)}
+}
+
+func viewCapture(holdID string, out *teams.SpendOut) Capture {
+	return Capture{Spend: viewSpend("ent", out), HoldID: holdID, Released: out.Answer.Released}
+}
+
+func viewRelease(holdID string, out *teams.SpendOut) Release {
+	v := viewSpend("ent", out)
+	return Release{ID: v.ID, HoldID: holdID, TeamID: v.TeamID, UserID: v.UserID, Credits: v.Credits, At: v.At, Available: v.Available}
+}
+
+func viewReversal(spendID string, out *teams.SpendOut) Reversal {
+	v := viewSpend("ent", out)
+	return Reversal{ID: v.ID, SpendID: spendID, TeamID: v.TeamID, UserID: v.UserID, Credits: v.Credits, At: v.At, Available: v.Available}
 }
 
 func (s *Server) registerSpends() {
@@ -233,43 +257,30 @@ func (s *Server) registerSpends() {
 		}
 		err := in.Body.into(&r)
 		return r, err
-	}, func(_ *HoldIn, out *teams.SpendOut) Hold {
-		return Hold{Spend: viewSpend("hold", out), ExpiresAt: utcOrNil(out.Answer.ExpiresAt)}
-	})
+	}, func(_ *HoldIn, out *teams.SpendOut) Hold { return viewHold(out) })
 	spending(s, spec{
 		id: "capture-hold", path: "/v1/teams/{team}/holds/{hold}/capture", summary: "Use a hold, whole or in part", doc: "The rest is released.",
 	}, func(in *CaptureIn) (teams.SpendIn, error) {
-		ref, err := holdRef(in.HoldID)
-		r := teams.SpendIn{Op: teams.OpCapture, TeamID: in.TeamID, Of: ref}
 		body := given(in.Body)
-		part(&r, body.Credits, body.Memo)
+		r, err := settling(teams.OpCapture, "hold", in.HoldID, body.Credits, body.Memo)
+		r.TeamID = in.TeamID
 		return r, err
-	}, func(in *CaptureIn, out *teams.SpendOut) Capture {
-		return Capture{Spend: viewSpend("ent", out), HoldID: in.HoldID, Released: out.Answer.Released}
-	})
+	}, func(in *CaptureIn, out *teams.SpendOut) Capture { return viewCapture(in.HoldID, out) })
 	spending(s, spec{
 		id: "release-hold", path: "/v1/teams/{team}/holds/{hold}/release", summary: "Give a hold back",
 	}, func(in *ReleaseIn) (teams.SpendIn, error) {
-		ref, err := holdRef(in.HoldID)
-		return teams.SpendIn{Op: teams.OpRelease, TeamID: in.TeamID, Of: ref}, err
-	}, func(in *ReleaseIn, out *teams.SpendOut) Release {
-		v := viewSpend("ent", out)
-		return Release{ID: v.ID, HoldID: in.HoldID, TeamID: v.TeamID, UserID: v.UserID, Credits: v.Credits, At: v.At, Available: v.Available}
-	})
+		r, err := settling(teams.OpRelease, "hold", in.HoldID, nil, "")
+		r.TeamID = in.TeamID
+		return r, err
+	}, func(in *ReleaseIn, out *teams.SpendOut) Release { return viewRelease(in.HoldID, out) })
 	spending(s, spec{
 		id: "reverse-spend", path: "/v1/teams/{team}/spends/{spend}/reversals", summary: "Give a spend back, whole or in part",
 		doc: "At most once its amount. Its lots and the member's limit get it back.",
 	}, func(in *ReverseIn) (teams.SpendIn, error) {
-		ref, ok := parseRef("ent", in.SpendID)
-		r := teams.SpendIn{Op: teams.OpReverse, TeamID: in.TeamID, Of: ref}
 		body := given(in.Body)
-		part(&r, body.Credits, body.Memo)
-		if !ok {
-			return r, problem("spend_not_found", "")
-		}
-		return r, nil
-	}, func(in *ReverseIn, out *teams.SpendOut) Reversal {
-		v := viewSpend("ent", out)
-		return Reversal{ID: v.ID, SpendID: in.SpendID, TeamID: v.TeamID, UserID: v.UserID, Credits: v.Credits, At: v.At, Available: v.Available}
-	})
+		r, err := settling(teams.OpReverse, "ent", in.SpendID, body.Credits, body.Memo)
+		r.TeamID = in.TeamID
+		return r, err
+	}, func(in *ReverseIn, out *teams.SpendOut) Reversal { return viewReversal(in.SpendID, out) })
+	s.registerOwnSpends()
 }

@@ -52,14 +52,17 @@ func (k *walk) takeBonus(t *rapid.T) {
 	}
 }
 
-// draw spends or holds, as the backend or as the member.
+// draw spends or holds, in the team or outside it, as the backend or as the member.
 func (k *walk) draw(t *rapid.T, what string) {
 	user, n := k.member(t), credits(t)
-	body := object{"user_id": user, "credits": n}
+	where, body := k.path(""), object{"user_id": user, "credits": n}
+	if rapid.IntRange(0, 3).Draw(t, "where") == 0 {
+		where, body = "/v1/users/"+user, object{"credits": n}
+	}
 	if what == "holds" {
 		body["expires_in"] = rapid.Int64Range(1, 1200).Draw(t, "expires_in")
 	}
-	r := k.call("POST", k.path("/"+what), body, rapid.SampledFrom([]string{"", user}).Draw(t, "by"))
+	r := k.call("POST", where+"/"+what, body, rapid.SampledFrom([]string{"", user}).Draw(t, "by"))
 	if r.status == 402 {
 		if p := r.ok(402); p["available"].(float64) >= float64(n) {
 			k.rt.Fatalf("refused though %v are available: %s", p["available"], r.raw)
@@ -71,7 +74,7 @@ func (k *walk) draw(t *rapid.T, what string) {
 	for _, p := range v.PaidFrom {
 		sum += p.Credits
 	}
-	d := drawn{v.ID, user, n, v.PaidFrom[0].Account == "personal"}
+	d := drawn{where, v.ID, user, n, v.PaidFrom[0].Account == "personal"}
 	if sum != n || v.Available < 0 {
 		k.rt.Fatalf("S3: %s", r.raw)
 	}
@@ -99,7 +102,7 @@ func (k *walk) capture(t *rapid.T) {
 	i := rapid.IntRange(0, len(k.holds)-1).Draw(t, "hold")
 	h := k.holds[i]
 	n := rapid.Int64Range(0, h.credits+1).Draw(t, "captured")
-	r := k.call("POST", k.path("/holds/"+h.id+"/capture"), object{"credits": n}, "")
+	r := k.call("POST", h.where+"/holds/"+h.id+"/capture", object{"credits": n}, "")
 	switch {
 	case r.status == 201:
 		k.holds = slices.Delete(k.holds, i, i+1)
@@ -109,7 +112,7 @@ func (k *walk) capture(t *rapid.T) {
 		}
 		k.count(h, n)
 		if n > 0 {
-			k.spends = append(k.spends, drawn{v["id"].(string), h.user, n, h.personal})
+			k.spends = append(k.spends, drawn{h.where, v["id"].(string), h.user, n, h.personal})
 		}
 	case n > h.credits && r.status == 422:
 		r.refused(422, "more_than_held")
@@ -124,7 +127,7 @@ func (k *walk) release(t *rapid.T) {
 		return
 	}
 	i := rapid.IntRange(0, len(k.holds)-1).Draw(t, "hold")
-	if r := k.call("POST", k.path("/holds/"+k.holds[i].id+"/release"), nil, ""); r.status != 201 {
+	if r := k.call("POST", k.holds[i].where+"/holds/"+k.holds[i].id+"/release", nil, ""); r.status != 201 {
 		r.refused(409, "hold_expired")
 	}
 	k.holds = slices.Delete(k.holds, i, i+1)
@@ -137,7 +140,7 @@ func (k *walk) reverse(t *rapid.T) {
 	i := rapid.IntRange(0, len(k.spends)-1).Draw(t, "spend")
 	s := &k.spends[i]
 	n := rapid.Int64Range(1, max(1, s.credits+1)).Draw(t, "reversed")
-	r := k.call("POST", k.path("/spends/"+s.id+"/reversals"), object{"credits": n}, "")
+	r := k.call("POST", s.where+"/spends/"+s.id+"/reversals", object{"credits": n}, "")
 	if n > s.credits {
 		r.refused(422, "more_than_spent")
 		return

@@ -67,11 +67,11 @@ type walk struct {
 	done    []told
 }
 
-// drawn is a spend, a capture or a hold.
+// drawn is a spend, a capture or a hold. Where is the path of the team or the user.
 type drawn struct {
-	id, user string
-	credits  int64
-	personal bool
+	where, id, user string
+	credits         int64
+	personal        bool
 }
 
 // told is a request that succeeded, with its answer.

@@ -71,6 +71,10 @@ func errTeamUnknown(id string) *Refusal {
 	return refuse(NotFound, "team_not_found", "there is no team %q", id)
 }
 
+func errUserUnknown(id string) *Refusal {
+	return refuse(NotFound, "user_not_found", "there is no user %q", id)
+}
+
 func (r *room) findRole(ctx context.Context, db billing.DB, by Actor) error {
 	if by.Backend() {
 		r.role = Owner

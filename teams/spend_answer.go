@@ -108,9 +108,9 @@ func asRefusal(err error) error {
 	case errors.Is(err, ledger.ErrHoldSettled):
 		return refuse(Conflict, "hold_settled", "the hold is captured or released already")
 	case errors.Is(err, ledger.ErrHoldNotFound):
-		return refuse(NotFound, "hold_not_found", "there is no such hold in the team")
+		return refuse(NotFound, "hold_not_found", "there is no such hold here")
 	case errors.Is(err, ledger.ErrEntryNotFound):
-		return refuse(NotFound, "spend_not_found", "there is no such spend in the team")
+		return refuse(NotFound, "spend_not_found", "there is no such spend here")
 	case errors.Is(err, ledger.ErrMoreThanHeld):
 		return refuseField("more_than_held", "credits", "more than is held can't be captured")
 	case errors.Is(err, ledger.ErrMoreThanSpent):

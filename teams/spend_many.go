@@ -53,9 +53,9 @@ func SpendMany(ctx context.Context, tx pgx.Tx, c *billing.Catalog, ins []SpendIn
 
 // ready tells whether everything that the request may touch is locked.
 func (d *desk) ready(i int, in SpendIn) error {
-	team, ok := d.teams[in.TeamID]
-	if !ok {
-		return nil
+	team, err := d.place(in)
+	if err != nil {
+		return nil //nolint:nilerr // decide refuses it
 	}
 	if d.states[team.BookID] == nil {
 		return ErrAgain
@@ -100,13 +100,13 @@ func openDesk(ctx context.Context, tx pgx.Tx, c *billing.Catalog, ins []SpendIn,
 	return d, d.read(ctx, tx, ins)
 }
 
-// findWhom finds the members that the requests are about. A capture, a release and a
-// reversal are about whoever the entry was made for.
+// findWhom finds whom the requests are about. A team's capture, release or reversal is
+// about whoever the entry was made for.
 func (d *desk) findWhom(ctx context.Context, tx pgx.Tx, ins []SpendIn) error {
 	var refs []ledger.EntryRef
 	for _, in := range ins {
 		d.whom = append(d.whom, memberKey{in.TeamID, in.UserID})
-		if in.Of.Sequence != 0 {
+		if in.TeamID != "" && in.Of.Sequence != 0 {
 			refs = append(refs, in.Of)
 		}
 	}
@@ -118,7 +118,7 @@ func (d *desk) findWhom(ctx context.Context, tx pgx.Tx, ins []SpendIn) error {
 		return err
 	}
 	for i, in := range ins {
-		if in.Of.Sequence != 0 {
+		if in.TeamID != "" && in.Of.Sequence != 0 {
 			d.whom[i].user = holders[in.Of]
 		}
 	}
@@ -135,7 +135,7 @@ func (d *desk) read(ctx context.Context, tx pgx.Tx, ins []SpendIn) error {
 		if by := ins[i].By; !by.Backend() && by.User != k.user {
 			teamIDs, userIDs = append(teamIDs, k.team), append(userIDs, by.User)
 		}
-		if t := d.teams[k.team]; t != nil && d.states[t.BookID] != nil {
+		if t, err := d.place(ins[i]); err == nil && d.states[t.BookID] != nil {
 			books, keys = append(books, t.BookID), append(keys, ins[i].Key)
 		}
 	}
@@ -183,9 +183,9 @@ func (d *desk) wants(ins []SpendIn) []ledger.Want {
 		return byBook[book]
 	}
 	for i, in := range ins {
-		team, ok := d.teams[in.TeamID]
-		if !ok {
-			continue
+		team, err := d.place(in)
+		if err != nil {
+			continue // decide refuses it
 		}
 		w := want(team.BookID)
 		w.Keys = append(w.Keys, ledgerKey(in.Key))

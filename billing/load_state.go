@@ -32,21 +32,21 @@ func OpenStates(ctx context.Context, tx pgx.Tx, c *Catalog, at time.Time, wants 
 
 // openLocked is OpenStates for books that the transaction has locked already.
 func openLocked(ctx context.Context, tx pgx.Tx, c *Catalog, at time.Time, wants ...ledger.Want) ([]*State, error) {
-	subs, err := loadSubs(ctx, tx, booksOf(wants), true)
+	l, err := loadSubs(ctx, tx, booksOf(wants), true)
 	if err != nil {
 		return nil, err
 	}
-	return statesOf(ctx, tx, c, subs, wants, func(w []ledger.Want) ([]*ledger.Book, error) { return ledger.Open(ctx, tx, at, w...) })
+	return statesOf(ctx, tx, c, l, wants, func(w []ledger.Want) ([]*ledger.Book, error) { return ledger.Open(ctx, tx, at, w...) })
 }
 
 // ViewState loads a book without locking it, to settle it in memory and look at it. The
 // transaction should be REPEATABLE READ.
 func ViewState(ctx context.Context, tx pgx.Tx, c *Catalog, at time.Time, book int64) (*State, error) {
-	subs, err := loadSubs(ctx, tx, []int64{book}, false)
+	l, err := loadSubs(ctx, tx, []int64{book}, false)
 	if err != nil {
 		return nil, err
 	}
-	states, err := statesOf(ctx, tx, c, subs, []ledger.Want{{Book: book}}, func(w []ledger.Want) ([]*ledger.Book, error) {
+	states, err := statesOf(ctx, tx, c, l, []ledger.Want{{Book: book}}, func(w []ledger.Want) ([]*ledger.Book, error) {
 		return ledger.View(ctx, tx, at, w...)
 	})
 	if err != nil {
@@ -63,10 +63,10 @@ func booksOf(wants []ledger.Want) []int64 {
 	return ids
 }
 
-func statesOf(ctx context.Context, tx pgx.Tx, c *Catalog, subs map[int64][]*Sub, wants []ledger.Want, open func([]ledger.Want) ([]*ledger.Book, error)) ([]*State, error) {
+func statesOf(ctx context.Context, tx pgx.Tx, c *Catalog, l *subsLoader, wants []ledger.Want, open func([]ledger.Want) ([]*ledger.Book, error)) ([]*State, error) {
 	wants = slices.Clone(wants)
 	for i := range wants {
-		for _, sub := range subs[wants[i].Book] {
+		for _, sub := range l.byBook[wants[i].Book] {
 			for _, p := range sub.Periods {
 				if p.TurnedAt == nil && p.LotOrigin != "" {
 					wants[i].Origins = append(wants[i].Origins, p.LotOrigin)
@@ -80,7 +80,7 @@ func statesOf(ctx context.Context, tx pgx.Tx, c *Catalog, subs map[int64][]*Sub,
 	}
 	states := make([]*State, len(books))
 	for i, b := range books {
-		states[i] = &State{Book: b, Catalog: c, Subs: subs[b.ID]}
+		states[i] = &State{Book: b, Catalog: c, Subs: l.byBook[b.ID], topUpLow: l.low[b.ID]}
 	}
 	return states, loadOlderPeriods(ctx, tx, states)
 }
@@ -90,20 +90,38 @@ type subsLoader struct {
 	books  []int64
 	byBook map[int64][]*Sub
 	byID   map[string]*Sub
+	low    map[int64]*int64 // the thresholds of automatic top-ups that wait for credits to run low
 }
 
 // loadSubs loads the subscriptions of books with the periods that still matter and with
 // what their customers owe, in one round trip.
-func loadSubs(ctx context.Context, tx pgx.Tx, books []int64, lock bool) (map[int64][]*Sub, error) {
-	l := &subsLoader{books: books, byBook: map[int64][]*Sub{}, byID: map[string]*Sub{}}
+func loadSubs(ctx context.Context, tx pgx.Tx, books []int64, lock bool) (*subsLoader, error) {
+	l := &subsLoader{books: books, byBook: map[int64][]*Sub{}, byID: map[string]*Sub{}, low: map[int64]*int64{}}
 	var batch pgx.Batch
 	l.queueSubs(&batch)
 	l.queuePeriods(&batch)
 	l.queueOwed(&batch, lock)
+	l.queueTopUps(&batch)
 	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return nil, fmt.Errorf("reading subscriptions: %w", err)
 	}
-	return l.byBook, nil
+	return l, nil
+}
+
+func (l *subsLoader) queueTopUps(batch *pgx.Batch) {
+	batch.Queue(`
+		SELECT book_id, threshold FROM auto_top_ups
+		WHERE book_id = ANY($1) AND state = 'ready' AND check_at IS NULL`, l.books,
+	).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			var book, threshold int64
+			if err := rows.Scan(&book, &threshold); err != nil {
+				return err
+			}
+			l.low[book] = &threshold
+		}
+		return rows.Err()
+	})
 }
 
 func (l *subsLoader) queueSubs(batch *pgx.Batch) {

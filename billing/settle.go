@@ -23,6 +23,7 @@ type step struct {
 // current period follow the subscription as it stands. Settling twice is the same as
 // settling once.
 func (s *State) Settle(at time.Time) error {
+	s.at = at
 	for _, sub := range s.Subs {
 		if err := s.openPeriods(sub, at); err != nil {
 			return fmt.Errorf("opening periods of %s: %w", sub.Facts.ID, err)

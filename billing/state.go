@@ -15,6 +15,9 @@ type State struct {
 	Book    *ledger.Book
 	Catalog *Catalog
 	Subs    []*Sub
+
+	at       time.Time // until when it is settled
+	topUpLow *int64    // the threshold of an automatic top-up that waits for credits to run low
 }
 
 // actor is who asked for what the rules themselves do.

@@ -17,6 +17,7 @@ func Save(ctx context.Context, tx pgx.Tx, states ...*State) error {
 	var batch pgx.Batch
 	for i, s := range states {
 		books[i] = s.Book
+		s.queueTopUp(&batch)
 		for _, sub := range s.Subs {
 			if err := s.queueSub(&batch, sub); err != nil {
 				return err
@@ -29,6 +30,24 @@ func Save(ctx context.Context, tx pgx.Tx, states ...*State) error {
 		}
 	}
 	return ledger.Write(ctx, tx, books...)
+}
+
+// queueTopUp has an automatic top-up decided once credits have run low (P2), whatever
+// drew them.
+func (s *State) queueTopUp(batch *pgx.Batch) {
+	if s.RunsLow() {
+		batch.Queue(`UPDATE auto_top_ups SET check_at = $2 WHERE book_id = $1 AND state = 'ready' AND check_at IS NULL`, s.Book.ID, s.at)
+	}
+}
+
+// RunsLow tells whether an automatic top-up has to be decided now. Whoever saves the state
+// may stage a job for it; otherwise a sweep comes by.
+func (s *State) RunsLow() bool {
+	if s.topUpLow == nil {
+		return false
+	}
+	account, ok := s.Book.Account(ledger.Main)
+	return ok && account.Available(s.at) <= *s.topUpLow
 }
 
 func (s *State) queueSub(batch *pgx.Batch, sub *Sub) error {

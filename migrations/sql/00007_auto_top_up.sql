@@ -27,6 +27,7 @@ CREATE TABLE auto_top_ups (
     in_flight       text,                            -- the purchase
     declines        int         NOT NULL DEFAULT 0 CHECK (declines BETWEEN 0 AND 4),
     series_at       timestamptz,                     -- when the first of the declined ones was tried
+    tried_with      text        NOT NULL DEFAULT '', -- the payment method that was declined last
     check_at        timestamptz,                     -- when to decide next; null: when credits run low
     CHECK ((team_id = '') <> (user_id = '')),
     CHECK ((state IN ('buying', 'action_required')) = (in_flight IS NOT NULL)),
@@ -34,6 +35,7 @@ CREATE TABLE auto_top_ups (
     CHECK (is_on OR state IN ('off', 'buying', 'action_required'))
 );
 CREATE INDEX auto_top_ups_check ON auto_top_ups (check_at) WHERE check_at IS NOT NULL;
+CREATE INDEX auto_top_ups_stopped ON auto_top_ups (book_id) WHERE state IN ('suspended', 'retrying');
 
 ALTER TABLE purchases
     ADD COLUMN kind         text   NOT NULL DEFAULT 'checkout' CHECK (kind IN ('checkout', 'auto')),

@@ -9,10 +9,13 @@ import (
 	"purser/billing"
 )
 
-// fakeStripe sells what it is asked to sell. Nothing else is asked of it here.
+// fakeStripe sells what it is asked to sell, and opens the billing portal. Nothing else is
+// asked of it here.
 type fakeStripe struct {
+	billing.Stripe // nil: nobody asks it for anything else
 	mu    sync.Mutex
 	asked []billing.CheckoutIn
+	doors []billing.PortalIn
 	err   error
 }
 
@@ -25,6 +28,20 @@ func (f *fakeStripe) CreateCheckout(_ context.Context, in billing.CheckoutIn) (b
 	}
 	id := "cs_test_" + in.PurchaseID
 	return billing.CheckoutSession{ID: id, URL: "https://checkout.example/" + id}, nil
+}
+
+func (f *fakeStripe) CreatePortalSession(_ context.Context, in billing.PortalIn) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.doors = append(f.doors, in)
+	return "https://portal.example/" + in.Key, f.err
+}
+
+// portals are the portal sessions that were asked for.
+func (f *fakeStripe) portals() []billing.PortalIn {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.doors
 }
 
 func (f *fakeStripe) calls() []billing.CheckoutIn {

@@ -17,6 +17,16 @@ type Stripe interface {
 	FetchCustomer(ctx context.Context, id string) (Customer, error)
 	FetchCheckoutSession(ctx context.Context, id string) (CheckoutSession, error)
 	CreateCheckout(ctx context.Context, in CheckoutIn) (CheckoutSession, error)
+	// PayTopUp makes the invoice of an automatic top-up and pays it with nobody there. It
+	// calls invoiced with its id before anything is paid. A declined payment is no error.
+	PayTopUp(ctx context.Context, in TopUpCharge, invoiced func(invoiceID string) error) (TopUpInvoice, error)
+	FetchTopUp(ctx context.Context, invoiceID string) (TopUpInvoice, error)
+	// FindTopUp looks for the invoice of a purchase among those of a customer.
+	FindTopUp(ctx context.Context, purchaseID, customerID string, since time.Time) (TopUpInvoice, error)
+	// VoidTopUp has nobody pay an invoice any more, unless somebody has.
+	VoidTopUp(ctx context.Context, purchaseID, invoiceID string) error
+	FetchPackPrice(ctx context.Context, price Price) (PackPrice, error)
+	CreatePortalSession(ctx context.Context, in PortalIn) (url string, err error)
 	// EventsSince calls each with every event since an instant, the oldest first.
 	EventsSince(ctx context.Context, since time.Time, each func(body []byte) error) error
 }
@@ -26,6 +36,18 @@ type Fetched struct {
 	Subscription *Subscription
 	Invoices     []Invoice
 	Customer     *Customer
+	TopUp        *TopUpInvoice // of an invoice that pays an automatic top-up
+}
+
+// TopUpCharge is an automatic top-up to be paid.
+type TopUpCharge struct {
+	PurchaseID      string // travels in the metadata, and makes the idempotency keys
+	InvoiceID       string // that Stripe made for it already, if it is known
+	CustomerID      string
+	PaymentMethodID string // "": the customer's default
+	PriceID         string
+	Packs           int64
+	Currency        string
 }
 
 // CheckoutIn asks for a checkout session that sells one pack.
@@ -45,4 +67,5 @@ type CheckoutIn struct {
 var (
 	ErrStripeGone        = errors.New("no such object at Stripe")
 	ErrStripeUnavailable = errors.New("Stripe can't be reached or asked us to wait")
+	ErrStripeRefused     = errors.New("Stripe refused what was asked of it")
 )

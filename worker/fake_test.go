@@ -18,6 +18,7 @@ import (
 // fake is a Stripe in memory, for tests in which it matters what happens at which
 // moment. What a fetch brings is settled when it begins; a gate may then hold it.
 type fake struct {
+	billing.Stripe // nil: nobody asks it for anything else
 	mu        sync.Mutex
 	subs      map[string]billing.Subscription
 	invoices  map[string][]billing.Invoice // by subscription, the latest last
@@ -91,6 +92,10 @@ func (f *fake) FetchCustomer(_ context.Context, id string) (billing.Customer, er
 
 func (f *fake) FetchCheckoutSession(_ context.Context, id string) (billing.CheckoutSession, error) {
 	return look(f, id, func() (billing.CheckoutSession, bool) { s, there := f.sessions[id]; return s, there })
+}
+
+func (f *fake) CreatePortalSession(context.Context, billing.PortalIn) (string, error) {
+	return "", fmt.Errorf("the worker opens no portal")
 }
 
 func (f *fake) CreateCheckout(_ context.Context, in billing.CheckoutIn) (billing.CheckoutSession, error) {

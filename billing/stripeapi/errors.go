@@ -89,6 +89,8 @@ func (c *Client) refusal(from *stripe.Error) error {
 		e.kind = billing.ErrStripeGone
 	case e.Status >= 500, e.Status == http.StatusTooManyRequests, e.Status == http.StatusConflict:
 		e.kind = billing.ErrStripeUnavailable
+	case e.Status == http.StatusBadRequest, e.Status == http.StatusPaymentRequired:
+		e.kind = billing.ErrStripeRefused
 	}
 	return e
 }

@@ -15,6 +15,7 @@ func (c *Client) FetchInvoice(ctx context.Context, id string) (billing.Fetched, 
 	params := &stripe.InvoiceParams{}
 	params.AddExpand("subscription")
 	params.AddExpand("customer")
+	params.AddExpand("payment_intent")
 	invoice, err := get[stripe.Invoice](ctx, c, "/v1/invoices/%s", id, params)
 	if err != nil {
 		return billing.Fetched{}, fmt.Errorf("fetching invoice %s: %w", id, err)
@@ -26,6 +27,9 @@ func (c *Client) FetchInvoice(ctx context.Context, id string) (billing.Fetched, 
 	fetched, err := c.gather(ctx, invoice.Subscription, invoice, invoice.Customer)
 	if err != nil {
 		return billing.Fetched{}, fmt.Errorf("fetching invoice %s: %w", id, err)
+	}
+	if topUp := toTopUp(invoice); topUp.PurchaseID != "" {
+		fetched.TopUp = &topUp
 	}
 	return fetched, nil
 }

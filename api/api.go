@@ -95,6 +95,7 @@ func (s *Server) register() {
 	s.registerPurchases()
 	s.registerSubscriptions()
 	s.registerAssigning()
+	s.registerPortal()
 	s.registerBonus()
 	s.registerSuspensions()
 	s.registerKeys()

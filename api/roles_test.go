@@ -23,8 +23,8 @@ var least = map[string]string{
 	"allocate": "admin", "preview-allocate": "admin", "reclaim": "admin", "preview-reclaim": "admin",
 	"transfer": "admin", "preview-transfer": "admin", "contribute": "admin", "preview-contribute": "admin",
 	"create-team-checkout": "admin",
-	"hand-over":            "owner", "assign-subscription": "owner", "unassign-subscription": "owner",
-	"grant-team-bonus":     "backend", "take-team-bonus": "backend", "suspend-team": "backend", "resume-team": "backend",
+	"hand-over":            "owner", "assign-subscription": "owner", "unassign-subscription": "owner", "open-team-portal": "owner",
+	"grant-team-bonus": "backend", "take-team-bonus": "backend", "suspend-team": "backend", "resume-team": "backend",
 }
 
 // sample is a body with which an operation could go through for the user who asks.
@@ -48,6 +48,8 @@ func sample(id, user string) any {
 		return object{"from": object{"kind": "pool"}, "to": bob, "credits": 1}
 	case "create-team-checkout":
 		return pack
+	case "open-team-portal":
+		return object{"return_url": "https://x.example"}
 	case "hand-over":
 		return object{"user_id": "ann"} // who is the owner already
 	case "grant-team-bonus", "take-team-bonus":

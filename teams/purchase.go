@@ -80,8 +80,8 @@ func (in BuyIn) allow(ctx context.Context, tx pgx.Tx, p *billing.Purchase) error
 
 // payer chooses the owner's customer who pays: that of the place's subscription, if there
 // are several. Without one Stripe makes one.
-func payer(ctx context.Context, tx pgx.Tx, ownerID, teamID string) (string, error) {
-	subs, err := billing.ListSubscriptions(ctx, tx, billing.SubscriptionFilter{State: "placed", UserID: ownerID, Limit: payersMax})
+func payer(ctx context.Context, db billing.DB, ownerID, teamID string) (string, error) {
+	subs, err := billing.ListSubscriptions(ctx, db, billing.SubscriptionFilter{State: "placed", UserID: ownerID, Limit: payersMax})
 	if err != nil {
 		return "", err
 	}
@@ -90,7 +90,7 @@ func payer(ctx context.Context, tx pgx.Tx, ownerID, teamID string) (string, erro
 			return s.CustomerID, nil
 		}
 	}
-	customers, err := billing.Customers(ctx, tx, ownerID)
+	customers, err := billing.Customers(ctx, db, ownerID)
 	if err != nil {
 		return "", err
 	}

@@ -220,20 +220,20 @@ func TestCreateCheckoutByLookupKey(t *testing.T) {
 func TestCreatePortalSession(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		flow stripeapi.PortalFlow
+		flow billing.PortalFlow
 		want url.Values
 	}{
-		"E5_FrontPage": {stripeapi.PortalFlow{}, url.Values{}},
+		"E5_FrontPage": {billing.PortalFront, url.Values{}},
 		"E5_StraightToTheSeats": {
-			stripeapi.PortalFlow{Kind: stripeapi.PortalUpdate, SubscriptionID: "sub_1"},
+			billing.PortalUpdate,
 			url.Values{"flow_data[type]": {"subscription_update"}, "flow_data[subscription_update][subscription]": {"sub_1"}},
 		},
 		"Cancel": {
-			stripeapi.PortalFlow{Kind: stripeapi.PortalCancel, SubscriptionID: "sub_1"},
+			billing.PortalCancel,
 			url.Values{"flow_data[type]": {"subscription_cancel"}, "flow_data[subscription_cancel][subscription]": {"sub_1"}},
 		},
 		"PaymentMethod": {
-			stripeapi.PortalFlow{Kind: stripeapi.PortalPaymentMethod},
+			billing.PortalPaymentMethod,
 			url.Values{"flow_data[type]": {"payment_method_update"}},
 		},
 	} {
@@ -241,7 +241,9 @@ func TestCreatePortalSession(t *testing.T) {
 			t.Parallel()
 			fake := newStripe(t)
 			fake.says("POST /v1/billing_portal/sessions", http.StatusOK, `{"id": "bps_1", "object": "billing_portal.session", "url": "https://billing.stripe.com/p/1"}`)
-			got, err := fake.client(t).CreatePortalSession(t.Context(), "cus_1", "https://app.example.com/", c.flow)
+			got, err := fake.client(t).CreatePortalSession(t.Context(), billing.PortalIn{
+				CustomerID: "cus_1", ReturnURL: "https://app.example.com/", Flow: c.flow, SubscriptionID: "sub_1", Key: "portal-1",
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -249,11 +251,12 @@ func TestCreatePortalSession(t *testing.T) {
 			want := c.want
 			want.Set("customer", "cus_1")
 			want.Set("return_url", "https://app.example.com/")
-			if c.flow.Kind != "" {
+			if c.flow != billing.PortalFront {
 				want.Set("flow_data[after_completion][type]", "redirect")
 				want.Set("flow_data[after_completion][redirect][return_url]", "https://app.example.com/")
 			}
 			same(t, "form", fake.asked()[0].form, want)
+			same(t, "key", fake.asked()[0].header.Get("Idempotency-Key"), "portal-1") // E4
 		})
 	}
 }

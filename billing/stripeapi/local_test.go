@@ -338,12 +338,16 @@ func TestPurchasesAtTheLocalStripe(t *testing.T) {
 		t.Parallel()
 		w, in := arrange(t)
 		s := w.subscribe(in.CustomerID, licensed(w.price(), 5))
-		for _, flow := range []stripeapi.PortalFlow{
-			{}, {Kind: stripeapi.PortalUpdate, SubscriptionID: s.ID}, {Kind: stripeapi.PortalCancel, SubscriptionID: s.ID}, {Kind: stripeapi.PortalPaymentMethod},
-		} {
-			at, err := w.ours.CreatePortalSession(t.Context(), in.CustomerID, "https://app.example.com/team", flow)
+		for _, flow := range []billing.PortalFlow{billing.PortalFront, billing.PortalUpdate, billing.PortalCancel, billing.PortalPaymentMethod} {
+			portal := billing.PortalIn{
+				CustomerID: in.CustomerID, ReturnURL: "https://app.example.com/team", Flow: flow, SubscriptionID: s.ID, Key: "portal " + string(flow),
+			}
+			at, err := w.ours.CreatePortalSession(t.Context(), portal)
 			if err != nil || !strings.HasPrefix(at, w.URL()) {
-				t.Errorf("%+v: %q, %v", flow, at, err)
+				t.Errorf("%q: %q, %v", flow, at, err)
+			}
+			if again, err := w.ours.CreatePortalSession(t.Context(), portal); err != nil || again != at {
+				t.Errorf("E4: %q again: %q, %v", flow, again, err)
 			}
 		}
 	})

@@ -56,7 +56,7 @@ func TestPace(t *testing.T) {
 			if _, err := client.FetchCustomer(t.Context(), "cus_1"); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := client.CreatePortalSession(t.Context(), "cus_1", "https://app.example.com", stripeapi.PortalFlow{}); err != nil {
+			if _, err := client.CreatePortalSession(t.Context(), billing.PortalIn{CustomerID: "cus_1", ReturnURL: "https://app.example.com"}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -148,7 +148,7 @@ func TestTooManyRequests(t *testing.T) {
 		if _, err := client.FetchCustomer(t.Context(), "cus_1"); !errors.Is(err, billing.ErrStripeUnavailable) {
 			t.Fatalf("got %v", err)
 		}
-		if _, err := client.CreatePortalSession(t.Context(), "cus_1", "https://app.example.com", stripeapi.PortalFlow{}); err != nil {
+		if _, err := client.CreatePortalSession(t.Context(), billing.PortalIn{CustomerID: "cus_1", ReturnURL: "https://app.example.com"}); err != nil {
 			t.Fatal(err)
 		}
 		same(t, "the other call", fake.asked()[1].at, day1.Add(20*time.Second))
@@ -165,7 +165,7 @@ func TestTooManyRequests(t *testing.T) {
 			c.RequestsPerSecond, c.MaxRetries = 1, -1
 			c.Sleep = func(ctx context.Context, d time.Duration) error {
 				once.Do(func() {
-					_, err := client.CreatePortalSession(ctx, "cus_1", "https://app.example.com", stripeapi.PortalFlow{})
+					_, err := client.CreatePortalSession(ctx, billing.PortalIn{CustomerID: "cus_1", ReturnURL: "https://app.example.com"})
 					if !errors.Is(err, billing.ErrStripeUnavailable) {
 						t.Errorf("got %v", err)
 					}
@@ -196,7 +196,7 @@ func TestTooManyRequests(t *testing.T) {
 			}
 			return 429, fault("rate_limit")
 		})
-		if _, err := client.CreatePortalSession(t.Context(), "cus_1", "https://app.example.com", stripeapi.PortalFlow{}); !errors.Is(err, billing.ErrStripeUnavailable) {
+		if _, err := client.CreatePortalSession(t.Context(), billing.PortalIn{CustomerID: "cus_1", ReturnURL: "https://app.example.com"}); !errors.Is(err, billing.ErrStripeUnavailable) {
 			t.Errorf("got %v", err)
 		}
 		fake.says(get, http.StatusOK, customer)
@@ -215,7 +215,7 @@ func TestTooManyRequests(t *testing.T) {
 		if _, err := client.FetchCustomer(t.Context(), "cus_1"); !errors.Is(err, billing.ErrStripeUnavailable) {
 			t.Fatalf("got %v", err)
 		}
-		if _, err := client.CreatePortalSession(t.Context(), "cus_1", "https://app.example.com", stripeapi.PortalFlow{}); err != nil {
+		if _, err := client.CreatePortalSession(t.Context(), billing.PortalIn{CustomerID: "cus_1", ReturnURL: "https://app.example.com"}); err != nil {
 			t.Fatal(err)
 		}
 		same(t, "the other call", fake.asked()[1].at, day1)
@@ -253,7 +253,7 @@ func TestTooManyRequests(t *testing.T) {
 		t.Parallel()
 		fake := newStripe(t)
 		fake.says(other, 500, fault(""))
-		_, err := fake.client(t).CreatePortalSession(t.Context(), "cus_1", "https://app.example.com", stripeapi.PortalFlow{})
+		_, err := fake.client(t).CreatePortalSession(t.Context(), billing.PortalIn{CustomerID: "cus_1", ReturnURL: "https://app.example.com"})
 		if !errors.Is(err, billing.ErrStripeUnavailable) {
 			t.Errorf("got %v", err)
 		}
@@ -264,7 +264,7 @@ func TestTooManyRequests(t *testing.T) {
 		t.Parallel()
 		fake := newStripe(t)
 		fake.fails(other, 2, 429, "rate_limit", portal)
-		if _, err := fake.client(t).CreatePortalSession(t.Context(), "cus_1", "https://app.example.com", stripeapi.PortalFlow{}); err != nil {
+		if _, err := fake.client(t).CreatePortalSession(t.Context(), billing.PortalIn{CustomerID: "cus_1", ReturnURL: "https://app.example.com"}); err != nil {
 			t.Fatal(err)
 		}
 		asked := fake.asked()

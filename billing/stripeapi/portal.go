@@ -5,55 +5,41 @@ import (
 	"fmt"
 
 	"github.com/stripe/stripe-go/v76"
-)
 
-// PortalFlow says where in the billing portal a customer lands. The zero value is its front page.
-//
-// Stripe's portal changes quantities only of subscriptions to one product, without metered prices and
-// without a schedule; for others a flow of PortalUpdate is refused.
-type PortalFlow struct {
-	Kind           string // one of the Portal constants
-	SubscriptionID string // for PortalUpdate and PortalCancel
-}
-
-// The pages that we lead to.
-const (
-	PortalUpdate        = "subscription_update" // change the number of seats, or the plan
-	PortalCancel        = "subscription_cancel"
-	PortalPaymentMethod = "payment_method_update"
+	"purser/billing"
 )
 
 // CreatePortalSession gives the address of a short-lived session of Stripe's billing portal. With a flow
-// the customer returns to returnURL as soon as it is done.
-func (c *Client) CreatePortalSession(ctx context.Context, customerID, returnURL string, flow PortalFlow) (string, error) {
+// the customer returns to the return URL as soon as it is done.
+func (c *Client) CreatePortalSession(ctx context.Context, in billing.PortalIn) (string, error) {
 	params := &stripe.BillingPortalSessionParams{
-		Customer:  stripe.String(customerID),
-		ReturnURL: stripe.String(returnURL),
-		FlowData:  flow.params(returnURL),
+		Customer:  stripe.String(in.CustomerID),
+		ReturnURL: stripe.String(in.ReturnURL),
+		FlowData:  flowData(in),
 	}
-	session, err := post[stripe.BillingPortalSession](ctx, c, "/v1/billing_portal/sessions", params, "")
+	session, err := post[stripe.BillingPortalSession](ctx, c, "/v1/billing_portal/sessions", params, in.Key)
 	if err != nil {
-		return "", fmt.Errorf("creating a portal session for %s: %w", customerID, err)
+		return "", fmt.Errorf("creating a portal session for %s: %w", in.CustomerID, err)
 	}
 	return session.URL, nil
 }
 
-func (f PortalFlow) params(returnURL string) *stripe.BillingPortalSessionFlowDataParams {
-	if f.Kind == "" {
+func flowData(in billing.PortalIn) *stripe.BillingPortalSessionFlowDataParams {
+	if in.Flow == billing.PortalFront {
 		return nil
 	}
 	params := &stripe.BillingPortalSessionFlowDataParams{
-		Type: stripe.String(f.Kind),
+		Type: stripe.String(string(in.Flow)),
 		AfterCompletion: &stripe.BillingPortalSessionFlowDataAfterCompletionParams{
 			Type:     stripe.String(string(stripe.BillingPortalSessionFlowAfterCompletionTypeRedirect)),
-			Redirect: &stripe.BillingPortalSessionFlowDataAfterCompletionRedirectParams{ReturnURL: stripe.String(returnURL)},
+			Redirect: &stripe.BillingPortalSessionFlowDataAfterCompletionRedirectParams{ReturnURL: stripe.String(in.ReturnURL)},
 		},
 	}
-	switch f.Kind {
-	case PortalUpdate:
-		params.SubscriptionUpdate = &stripe.BillingPortalSessionFlowDataSubscriptionUpdateParams{Subscription: stripe.String(f.SubscriptionID)}
-	case PortalCancel:
-		params.SubscriptionCancel = &stripe.BillingPortalSessionFlowDataSubscriptionCancelParams{Subscription: stripe.String(f.SubscriptionID)}
+	switch in.Flow {
+	case billing.PortalUpdate:
+		params.SubscriptionUpdate = &stripe.BillingPortalSessionFlowDataSubscriptionUpdateParams{Subscription: stripe.String(in.SubscriptionID)}
+	case billing.PortalCancel:
+		params.SubscriptionCancel = &stripe.BillingPortalSessionFlowDataSubscriptionCancelParams{Subscription: stripe.String(in.SubscriptionID)}
 	}
 	return params
 }

@@ -85,11 +85,10 @@ func TestAgainstStripesMock(t *testing.T) {
 			t.Errorf("checkout %+v, %v", session, err)
 		}
 	}
-	for _, flow := range []stripeapi.PortalFlow{
-		{}, {Kind: stripeapi.PortalUpdate, SubscriptionID: "sub_1"}, {Kind: stripeapi.PortalCancel, SubscriptionID: "sub_1"}, {Kind: stripeapi.PortalPaymentMethod},
-	} {
-		if at, err := client.CreatePortalSession(ctx, "cus_1", "https://app.example.com", flow); err != nil || at == "" {
-			t.Errorf("portal %+v: %q, %v", flow, at, err)
+	for _, flow := range []billing.PortalFlow{billing.PortalFront, billing.PortalUpdate, billing.PortalCancel, billing.PortalPaymentMethod} {
+		in := billing.PortalIn{CustomerID: "cus_1", ReturnURL: "https://app.example.com", Flow: flow, SubscriptionID: "sub_1"}
+		if at, err := client.CreatePortalSession(ctx, in); err != nil || at == "" {
+			t.Errorf("portal %q: %q, %v", flow, at, err)
 		}
 	}
 	n := 0

@@ -13,10 +13,10 @@ import (
 // asked of it here.
 type fakeStripe struct {
 	billing.Stripe // nil: nobody asks it for anything else
-	mu    sync.Mutex
-	asked []billing.CheckoutIn
-	doors []billing.PortalIn
-	err   error
+	mu             sync.Mutex
+	asked          []billing.CheckoutIn
+	doors          []billing.PortalIn
+	err            error
 }
 
 func (f *fakeStripe) CreateCheckout(_ context.Context, in billing.CheckoutIn) (billing.CheckoutSession, error) {

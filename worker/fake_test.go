@@ -19,15 +19,15 @@ import (
 // moment. What a fetch brings is settled when it begins; a gate may then hold it.
 type fake struct {
 	billing.Stripe // nil: nobody asks it for anything else
-	mu        sync.Mutex
-	subs      map[string]billing.Subscription
-	invoices  map[string][]billing.Invoice // by subscription, the latest last
-	customers map[string]billing.Customer
-	sessions  map[string]billing.CheckoutSession
-	bodies    [][]byte // of the event list, the oldest first
-	fetches   map[string]int
-	fail      error
-	gate      func(id string)
+	mu             sync.Mutex
+	subs           map[string]billing.Subscription
+	invoices       map[string][]billing.Invoice // by subscription, the latest last
+	customers      map[string]billing.Customer
+	sessions       map[string]billing.CheckoutSession
+	bodies         [][]byte // of the event list, the oldest first
+	fetches        map[string]int
+	fail           error
+	gate           func(id string)
 }
 
 func newFake() *fake {

@@ -84,13 +84,14 @@ func (b *Book) payDebt(e *Entry, lot *Lot, account int32, entered int64) {
 }
 
 // Clawback takes back what a refund or a lost dispute says, from the portions the
-// caller chose; what they lack is the book's debt, named by its cause. The cause is a
-// lot of this book, or of another one where the purchase was until it moved here.
+// caller chose, frozen ones too: a dispute that froze them may be what was lost. What
+// they lack is the book's debt, named by its cause. The cause is a lot of this book, or
+// of another one where the purchase was until it moved here.
 func (b *Book) Clawback(r Request, cause *Lot, draws []Draw, owed int64) (*Entry, error) {
 	if first, err := b.replay(KindClawback, &r); first != nil || err != nil {
 		return first, err
 	}
-	draws, err := b.checkDraws(draws, (*Portion).Free)
+	draws, err := b.checkDraws(draws, (*Portion).unheld)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +111,7 @@ func (b *Book) Clawback(r Request, cause *Lot, draws []Draw, owed int64) (*Entry
 	if owed > 0 {
 		b.owe(e, cause, ClawedBack, owed)
 	}
+	b.undoable[e.Sequence] = &undoable{entry: e, returned: map[portionKey]int64{}}
 	return e, nil
 }
 
@@ -121,7 +123,9 @@ func (b *Book) owe(e *Entry, cause *Lot, to int32, credits int64) {
 }
 
 // UndoClawback gives back part of a clawback, since its refund failed: open debt falls
-// first, then the lots that were drawn get it back, the last taken first.
+// first, then the lots that were drawn get it back, the last taken first. The debt is the
+// clawback's own, and then what else the book owes for the same cause: a debt that went
+// to another book and was carried back is a new one.
 func (b *Book) UndoClawback(r Request, clawback, credits int64) (*Entry, error) {
 	if first, err := b.replay(KindClawbackUndone, &r); first != nil || err != nil {
 		return first, err
@@ -133,7 +137,7 @@ func (b *Book) UndoClawback(r Request, clawback, credits int64) (*Entry, error) 
 	e := b.begin(KindClawbackUndone, r, credits)
 	e.Undoes = clawback
 	last := u.entry.Postings[len(u.entry.Postings)-1]
-	left := credits - b.forgive(e, credits)
+	left := credits - b.forgive(e, u, credits)
 	for i := len(u.entry.Postings) - 1; i >= 0 && left > 0; i-- {
 		p := u.entry.Postings[i]
 		if p.To != ClawedBack || p.From == Debt {
@@ -161,47 +165,71 @@ func (b *Book) giveBackTo(e *Entry, u *undoable, lot int64, account int32, credi
 	b.arrive(e, b.lots[lot], a, credits)
 }
 
-// forgive lets the debt of one clawback fall by as much as is still open of it.
-func (b *Book) forgive(e *Entry, credits int64) int64 {
-	for _, d := range b.debts {
-		n := min(credits, d.open())
-		if d.ID == e.Undoes && n > 0 {
-			b.post(e, d.Lot, ClawedBack, Debt, n)
-			d.pay(n)
-			return n
+// forgive lets debts fall that the clawback caused, its own first, and reports by how
+// much. A clawback that found everything caused none.
+func (b *Book) forgive(e *Entry, u *undoable, credits int64) int64 {
+	last := u.entry.Postings[len(u.entry.Postings)-1]
+	if last.From != Debt {
+		return 0
+	}
+	cause := b.lots[last.Lot].RootOrigin
+	forgiven := int64(0)
+	for _, own := range []bool{true, false} {
+		for _, d := range b.debts {
+			n := min(credits-forgiven, d.open())
+			if n > 0 && d.Cause == cause && (d.ID == e.Undoes) == own {
+				b.post(e, d.Lot, ClawedBack, Debt, n)
+				d.pay(n)
+				forgiven += n
+			}
 		}
 	}
-	return 0
+	return forgiven
 }
 
 // CarryDebt moves what a book still owes for one cause to another book: a debt follows
 // the purchase that caused it (T13). It is two linked entries, as Carry's are. What the
 // other book has already doesn't pay it; what enters there later does.
 func CarryDebt(from, to *Book, r Request, cause string) (out, into *Entry, err error) {
+	return CarryDebtPart(from, to, r, cause, from.OwedFor(cause))
+}
+
+// OwedFor is what the book owes for one cause.
+func (b *Book) OwedFor(cause string) int64 {
+	var owed int64
+	for _, d := range b.debts {
+		if d.Cause == cause {
+			owed += d.open()
+		}
+	}
+	return owed
+}
+
+// CarryDebtPart is CarryDebt for a part of what is owed, the oldest debt first.
+func CarryDebtPart(from, to *Book, r Request, cause string, credits int64) (out, into *Entry, err error) {
 	if first, err := from.replay(KindDebt, &r); first != nil || err != nil {
 		return first, nil, err
 	}
 	if from.ID == to.ID {
 		return nil, nil, ErrSameAccount
 	}
-	var owed int64
+	if err := checkCredits(min(credits, from.OwedFor(cause))); err != nil {
+		return nil, nil, fmt.Errorf("a debt for %q: %w", cause, err)
+	}
+	if owed := from.OwedFor(cause); credits > owed {
+		return nil, nil, fmt.Errorf("a debt of %d for %q: %w", owed, cause, &AmountError{Credits: credits})
+	}
+	out, into = link(from, to, r, KindDebt, KindDebtIn, credits)
+	left := credits
 	var lot *Lot
 	for _, d := range from.debts {
-		if d.Cause == cause && d.open() > 0 {
-			owed += d.open()
+		if n := min(left, d.open()); d.Cause == cause && n > 0 {
+			from.post(out, d.Lot, Clearing, Debt, n)
+			d.pay(n)
+			left -= n
 			lot = d.Lot
 		}
 	}
-	if err := checkCredits(owed); err != nil {
-		return nil, nil, fmt.Errorf("a debt for %q: %w", cause, err)
-	}
-	out, into = link(from, to, r, KindDebt, KindDebtIn, owed)
-	for _, d := range from.debts {
-		if n := d.open(); d.Cause == cause && n > 0 {
-			from.post(out, d.Lot, Clearing, Debt, n)
-			d.pay(n)
-		}
-	}
-	to.owe(into, lot, Clearing, owed)
+	to.owe(into, lot, Clearing, credits)
 	return out, into, nil
 }

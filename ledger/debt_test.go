@@ -225,6 +225,44 @@ func TestCarryDebt(t *testing.T) {
 		give(t, user, bonus("own", nil), 5)
 		wantState(t, user, "personal own:2")
 		wantRefusal(t, b, &AmountError{}, func() error { _, _, err := CarryDebt(b, user, ask("e", day(3)), "pack"); return err })
+		wantRefusal(t, user, &AmountError{}, func() error { _, _, err := CarryDebtPart(user, b, ask("f", day(3)), "pack", 1); return err })
+	})
+	t.Run("R1_ADebtThatIsCarriedBackFallsWhenItsRefundFails", func(t *testing.T) {
+		b, e := indebted(t)
+		user := Blank(2, UserBook, start)
+		carry := func(from, to *Book, key string, credits int64) {
+			t.Helper()
+			if _, _, err := CarryDebtPart(from, to, ask(key, day(3)), "pack", credits); err != nil {
+				t.Fatal(err)
+			}
+		}
+		carry(b, user, "there", 70)
+		wantState(t, user, "owed 70")
+		carry(user, b, "back", 45)
+		wantState(t, user, "owed 25")
+		wantState(t, b, "owed 45")
+		must(t)(b.UndoClawback(ask("undo", day(3)), e.Sequence, 45))
+		wantState(t, b, "")
+		wantRefusal(t, user, &AmountError{Credits: 26}, func() error {
+			_, _, err := CarryDebtPart(user, b, ask("more", day(3)), "pack", 26)
+			return err
+		})
+	})
+	t.Run("R1_OnlyDebtOfTheSameCauseFalls", func(t *testing.T) {
+		b, e := indebted(t)
+		gift := give(t, b, bonus("gift", nil), 70) // pays it all
+		must(t)(b.Clawback(ask("other", day(2)), gift, nil, 9))
+		must(t)(b.UndoClawback(ask("undo", day(3)), e.Sequence, 5))
+		wantState(t, b, "owed 4") // as credits that paid
+	})
+	t.Run("R2_AFrozenLotMayBeTakenBack", func(t *testing.T) {
+		b := team()
+		lot := give(t, b, pack("pack", nil), 30)
+		hold(t, b, "h", 10, day(9), From(mainOf(t, b)))
+		must(t)(b.SetFrozen(ask("f", day(1)), lot, true))
+		must(t)(b.Clawback(ask("lost", day(2)), lot, b.Unheld(lot), 0))
+		must(t)(b.SetFrozen(ask("t", day(2)), lot, false))
+		wantState(t, b, "pool pack:10/10")
 	})
 	t.Run("R1_ARefundFindsThePurchaseWhereItLives", func(t *testing.T) {
 		b, _ := indebted(t)

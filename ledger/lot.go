@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -159,4 +160,11 @@ func carried(lot *Lot, entry int64) LotIn {
 		Step: lot.Step, TurnsSurvived: lot.TurnsSurvived, Contributor: lot.Contributor, Payer: lot.Payer,
 		RootOrigin: lot.RootOrigin, Parent: &LotRef{Book: lot.book, Lot: lot.ID},
 	}
+}
+
+// Root gives the origin of the first lot in a lineage, of an origin that a lot got when it
+// was carried to another book.
+func Root(origin string) string {
+	root, _, _ := strings.Cut(origin, "@")
+	return root
 }

@@ -59,6 +59,7 @@ type modelSpend struct {
 type modelClawback struct {
 	cause  *modelLot
 	pieces []piece
+	owed   int64 // what it didn't find
 	debt   *modelDebt
 	left   int64
 }

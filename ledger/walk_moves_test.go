@@ -155,20 +155,26 @@ func (w *walk) clawback(t *rapid.T) {
 	book := anyBook.Draw(t, "book")
 	l := w.lot(t, book)
 	credits, most := amounts.Draw(t, "credits"), rapid.Int64Range(0, 60).Draw(t, "most")
+	frozenToo := rapid.Bool().Draw(t, "frozen too")
 	m := w.models[book]
 	var c *modelClawback
 	e := w.try(step{
 		name: "clawback", book: book, wants: w.wantLot(book, l),
 		model: func() bool {
-			pieces := m.free(l, min(credits, most), false)
+			pieces := m.free(l, min(credits, most), frozenToo)
 			m.remove(pieces)
-			c = &modelClawback{cause: l, pieces: pieces, debt: &modelDebt{root: l.root, open: credits - total(pieces)}, left: credits}
+			c = &modelClawback{cause: l, pieces: pieces, owed: credits - total(pieces), left: credits}
+			c.debt = &modelDebt{root: l.root, open: c.owed}
 			m.debts = append(m.debts, c.debt)
 			return true
 		},
 		do: func(r Request, books []*Book) (*Entry, error) {
 			lot := w.real(books[book], book, l)
-			draws := books[book].Take(lot, min(credits, most))
+			left := (*Portion).Free
+			if frozenToo {
+				left = (*Portion).unheld
+			}
+			draws := take(min(credits, most), books[book].portionsOf(lot), left)
 			return books[book].Clawback(r, lot, draws, credits-Sum(draws))
 		},
 	})
@@ -191,9 +197,7 @@ func (w *walk) undoClawback(t *rapid.T) {
 				return false
 			}
 			c.m.left -= credits
-			forgiven := min(credits, c.m.debt.open)
-			c.m.debt.open -= forgiven
-			rest := credits - forgiven
+			rest := credits - m.forgive(c.m, credits)
 			back := min(rest, total(c.m.pieces))
 			var given []piece
 			c.m.pieces, given = first(c.m.pieces, total(c.m.pieces)-back)
@@ -214,6 +218,25 @@ func (w *walk) undoClawback(t *rapid.T) {
 	})
 }
 
+// forgive lets fall what is owed for the clawback's cause, its own debt first, unless it
+// never made one.
+func (m *modelBook) forgive(c *modelClawback, credits int64) int64 {
+	if c.owed == 0 {
+		return 0
+	}
+	left := credits
+	for _, own := range []bool{true, false} {
+		for _, d := range m.debts {
+			if d.root == c.cause.root && (d == c.debt) == own {
+				n := min(left, d.open)
+				d.open -= n
+				left -= n
+			}
+		}
+	}
+	return credits - left
+}
+
 func (w *walk) carryDebt(t *rapid.T) {
 	book := anyBook.Draw(t, "book")
 	from, to := w.models[book], w.models[1-book]
@@ -221,21 +244,38 @@ func (w *walk) carryDebt(t *rapid.T) {
 		t.Skip("no debts")
 	}
 	cause := rapid.SampledFrom(from.debts).Draw(t, "debt").root
+	var owed int64
+	for _, d := range from.debts {
+		if d.root == cause {
+			owed += d.open
+		}
+	}
+	credits := owed
+	if rapid.Bool().Draw(t, "a part") {
+		credits = part(t, owed)
+	}
 	w.try(step{
 		name: "carry debt", book: book,
 		model: func() bool {
-			carried := &modelDebt{root: cause}
+			if credits < 1 || credits > owed {
+				return false
+			}
+			left := credits
 			for _, d := range from.debts {
-				if d.root == cause {
-					carried.open += d.open
-					d.open = 0
+				if n := min(left, d.open); d.root == cause {
+					d.open -= n
+					left -= n
 				}
 			}
-			to.debts = append(to.debts, carried)
-			return carried.open > 0
+			to.debts = append(to.debts, &modelDebt{root: cause, open: credits})
+			return true
 		},
 		do: func(r Request, books []*Book) (*Entry, error) {
-			e, _, err := CarryDebt(books[book], books[1-book], r, cause)
+			carry := func() (*Entry, *Entry, error) { return CarryDebtPart(books[book], books[1-book], r, cause, credits) }
+			if credits == owed {
+				carry = func() (*Entry, *Entry, error) { return CarryDebt(books[book], books[1-book], r, cause) }
+			}
+			e, _, err := carry()
 			return e, err
 		},
 	})

@@ -59,6 +59,7 @@ const (
 	TopUpDeclines     = "declined"     // four times in a row
 	TopUpHardDecline  = "hard_decline" // the bank says never to try this card again
 	TopUpRefused      = "refused"      // by Stripe: no payment method, say
+	TopUpVoided       = "voided"       // somebody voided its invoice at Stripe
 	TopUpAuthenticate = "authentication_required"
 )
 

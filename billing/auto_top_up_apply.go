@@ -75,8 +75,16 @@ func readTopUp(p Purchase, inv TopUpInvoice, at time.Time) topUpResult {
 	case inv.Payment == "processing":
 		return topUpResult{state: PurchaseProcessing, reason: "the payment is on its way", dueAt: askAgain(at, time.Hour)}
 	}
-	return topUpResult{state: p.State, reason: p.Reason, dueAt: askAgain(at, topUpPatience), next: TopUpPay}
+	r := topUpResult{state: p.State, reason: p.Reason, dueAt: askAgain(at, topUpPatience), next: TopUpPay}
+	if !at.Before(p.CreatedAt.Add(TopUpKeysLive)) {
+		r.next = TopUpVoid // the gap of then is not that of now
+	}
+	return r
 }
+
+// TopUpKeysLive is for how long an automatic purchase that was stopped on its way may be
+// taken up by repeating its steps: Stripe remembers their keys for a day.
+const TopUpKeysLive = 23 * time.Hour
 
 func (inv TopUpInvoice) declined() string {
 	switch {
@@ -134,6 +142,9 @@ func followTopUp(ctx context.Context, tx pgx.Tx, c *Catalog, setting AutoTopUp, 
 		}
 		out.Books = []int64{p.BookID}
 	}
+	if r.next == TopUpPay && !setting.On {
+		r.next = TopUpVoid // switched off before anybody tried to pay
+	}
 	if setting.InFlight != nil {
 		if err := storeTopUp(ctx, tx, setting.follow(p, inv, at)); err != nil {
 			return Outcome{}, TopUpDone, err
@@ -153,8 +164,13 @@ func (s AutoTopUp) follow(p Purchase, inv TopUpInvoice, at time.Time) AutoTopUp 
 	case PurchasePaid:
 		return s.bought(at)
 	case PurchaseFailed:
-		if p.DeclineCode == "" {
-			return s.suspended(TopUpRefused)
+		switch {
+		case p.DeclineCode != "":
+		case !s.On || !at.Before(p.CreatedAt.Add(TopUpKeysLive)):
+			s.InFlight = nil
+			return s.again(at)
+		default:
+			return s.suspended(TopUpVoided)
 		}
 		return s.declined(p, p.DeclineCode, inv.PaymentMethodID, at)
 	case PurchaseExpired:

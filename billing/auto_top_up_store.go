@@ -127,6 +127,7 @@ func BeginTopUp(ctx context.Context, tx pgx.Tx, c *Catalog, in BeginTopUpIn) (*P
 		return nil, storeTopUp(ctx, tx, setting)
 	}
 	p.take(decide, d.Packs)
+	p.PaymentMethodID = state.paymentMethod(setting, p.CustomerID)
 	setting.InFlight = &p.ID
 	if err := storeTopUp(ctx, tx, setting); err != nil {
 		return nil, err
@@ -142,6 +143,20 @@ func (p *Purchase) take(in TopUpIn, packs int64) {
 	p.DueAt = askAgain(p.CreatedAt, topUpPatience)
 }
 
+// paymentMethod is what an automatic top-up is paid with: what was chosen for it, or what
+// pays the subscription. Without either Stripe takes the customer's default.
+func (s *State) paymentMethod(setting AutoTopUp, customer string) string {
+	if setting.PaymentMethodID != "" {
+		return setting.PaymentMethodID
+	}
+	for _, sub := range s.Subs {
+		if sub.Facts.CustomerID == customer && !sub.Facts.Status.Ended() && sub.Facts.PaymentMethodID != "" {
+			return sub.Facts.PaymentMethodID
+		}
+	}
+	return ""
+}
+
 // topUpPatience is how long after an automatic purchase began the sweep takes it up, if
 // whoever began it was stopped.
 const topUpPatience = 2 * time.Minute
@@ -149,10 +164,10 @@ const topUpPatience = 2 * time.Minute
 func insertTopUp(ctx context.Context, tx pgx.Tx, p Purchase) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO purchases (id, book_id, team_id, user_id, customer_id, pack, credits, expiry_months, state, created_by, created_at, due_at,
-		                       kind, packs, attempt, price_id, amount, currency)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+		                       kind, packs, attempt, price_id, amount, currency, payment_method_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
 		p.ID, p.BookID, p.TeamID, p.UserID, p.CustomerID, p.Pack, p.Credits, p.ExpiryMonths, p.State, p.CreatedBy, p.CreatedAt, p.DueAt,
-		p.Kind, p.Packs, p.Attempt, p.PriceID, p.Amount, p.Currency)
+		p.Kind, p.Packs, p.Attempt, p.PriceID, p.Amount, p.Currency, p.PaymentMethodID)
 	if err != nil {
 		return fmt.Errorf("writing the purchase: %w", err)
 	}

@@ -46,7 +46,8 @@ type Subscription struct {
 	CancelAt          *time.Time        `json:"cancel_at,omitempty"`
 	EndedAt           *time.Time        `json:"ended_at,omitempty"`
 	CreatedAt         time.Time         `json:"created_at"`
-	Metadata          map[string]string `json:"metadata,omitempty"` // ours alone: purser_…
+	PaymentMethodID   string            `json:"payment_method_id,omitempty"` // its own; "": the customer's default
+	Metadata          map[string]string `json:"metadata,omitempty"`          // ours alone: purser_…
 }
 
 // Item is one line of a subscription.
@@ -87,10 +88,12 @@ type InvoiceLine struct {
 
 // Customer is what Stripe says of a customer.
 type Customer struct {
-	ID       string
-	Email    string
-	Deleted  bool
-	Metadata map[string]string // ours alone: purser_…
+	ID      string
+	Email   string
+	Deleted bool
+	// PaymentMethodID is the default for its invoices.
+	PaymentMethodID string
+	Metadata        map[string]string // ours alone: purser_…
 }
 
 // CheckoutSession is what Stripe says of a checkout session.

@@ -49,6 +49,20 @@ type MappingSweepArgs struct{}
 // Kind names the job in the queue's table. It is stored, so it never changes.
 func (MappingSweepArgs) Kind() string { return "sweep_unmapped" }
 
+// TopUpArgs asks for one book's automatic top-up to be decided, since credits ran low.
+type TopUpArgs struct {
+	BookID int64 `json:"book_id"`
+}
+
+// Kind names the job in the queue's table. It is stored, so it never changes.
+func (TopUpArgs) Kind() string { return "auto_top_up" }
+
+// TopUpSweepArgs asks for every automatic top-up to be decided whose time has come.
+type TopUpSweepArgs struct{}
+
+// Kind names the job in the queue's table. It is stored, so it never changes.
+func (TopUpSweepArgs) Kind() string { return "sweep_top_ups" }
+
 // PartitionArgs asks for the inbox's coming months to be made.
 type PartitionArgs struct{}
 

@@ -35,12 +35,14 @@ type Purchase struct {
 	DueAt           *time.Time `db:"due_at"`
 
 	// Of an automatic top-up (P2).
-	Kind        string  `db:"kind"`
-	Packs       int64   `db:"packs"`   // how many of the pack
-	Attempt     int     `db:"attempt"` // of its series, from 1
-	PriceID     string  `db:"price_id"`
-	InvoiceID   *string `db:"invoice_id"`
-	DeclineCode string  `db:"decline_code"`
+	Kind    string `db:"kind"`
+	Packs   int64  `db:"packs"`   // how many of the pack
+	Attempt int    `db:"attempt"` // of its series, from 1
+	PriceID string `db:"price_id"`
+	// PaymentMethodID is what it is paid with; "": the customer's default.
+	PaymentMethodID string  `db:"payment_method_id"`
+	InvoiceID       *string `db:"invoice_id"`
+	DeclineCode     string  `db:"decline_code"`
 }
 
 // The kinds of purchase.
@@ -67,7 +69,7 @@ var (
 
 const purchaseColumns = `id, book_id, team_id, user_id, customer_id, pack, credits, expiry_months, state, reason, session_id,
 	payment_intent_id, url, amount, currency, created_by, created_at, paid_at, posted_at, due_at,
-	kind, packs, attempt, price_id, invoice_id, decline_code`
+	kind, packs, attempt, price_id, payment_method_id, invoice_id, decline_code`
 
 // checkoutPatience is how long after a purchase began the sweep first asks Stripe about
 // it by itself: an event normally tells long before.
@@ -230,9 +232,9 @@ func postTopUp(state *State, p Purchase, paid, at time.Time) error {
 func storePurchase(ctx context.Context, tx pgx.Tx, p Purchase) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE purchases SET state = $2, reason = $3, session_id = $4, payment_intent_id = $5, customer_id = $6, amount = $7,
-			currency = $8, paid_at = $9, posted_at = $10, due_at = $11
+			currency = $8, paid_at = $9, posted_at = $10, due_at = $11, url = $12, invoice_id = COALESCE(invoice_id, $13), decline_code = $14
 		WHERE id = $1`, p.ID, p.State, p.Reason, p.SessionID, p.PaymentIntentID, p.CustomerID, p.Amount, p.Currency, p.PaidAt,
-		p.PostedAt, p.DueAt)
+		p.PostedAt, p.DueAt, p.URL, p.InvoiceID, p.DeclineCode)
 	if err != nil {
 		return fmt.Errorf("storing purchase %s: %w", p.ID, err)
 	}

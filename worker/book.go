@@ -72,6 +72,10 @@ func (b *booker) fetch(ctx context.Context, target billing.Target, ticket int64)
 			return nil, err
 		}
 		return func(tx pgx.Tx) (billing.Outcome, error) {
+			if fetched.TopUp != nil && fetched.Subscription == nil {
+				out, _, err := billing.ApplyTopUp(ctx, tx, b.cfg.Catalog, *fetched.TopUp, ticket, b.cfg.Now)
+				return out, err
+			}
 			return b.applySubscription(ctx, tx, billing.ApplyIn{Fetched: fetched, Ticket: ticket, Now: b.cfg.Now})
 		}, nil
 	case billing.TargetCheckout:

@@ -19,6 +19,7 @@ type Schedules struct {
 	Settle     string // periods that turn, months that begin, lots and holds that end
 	Events     string // Stripe's event list, for what never reached us
 	Purchases  string // purchases that no event told of
+	TopUps     string // automatic top-ups whose time has come
 	Unmapped   string // subscriptions whose price the catalogue didn't know
 	Partitions string // the inbox's coming months
 }
@@ -28,6 +29,7 @@ var DefaultSchedules = Schedules{
 	Settle:     "* * * * *",
 	Events:     "*/5 * * * *",
 	Purchases:  "*/5 * * * *",
+	TopUps:     "* * * * *",
 	Unmapped:   "*/15 * * * *",
 	Partitions: "17 3 * * *",
 }
@@ -75,6 +77,7 @@ func (w *Worker) addSweeps(workers *river.Workers) ([]*river.PeriodicJob, error)
 	add("settle", s.Settle, DefaultSchedules.Settle, billing.SettleArgs{})
 	add("events", s.Events, DefaultSchedules.Events, billing.EventSweepArgs{})
 	add("purchases", s.Purchases, DefaultSchedules.Purchases, billing.PurchaseSweepArgs{})
+	add("top_ups", s.TopUps, DefaultSchedules.TopUps, billing.TopUpSweepArgs{})
 	add("unmapped", s.Unmapped, DefaultSchedules.Unmapped, billing.MappingSweepArgs{})
 	add("partitions", s.Partitions, DefaultSchedules.Partitions, billing.PartitionArgs{})
 	if failed != nil {
@@ -83,6 +86,7 @@ func (w *Worker) addSweeps(workers *river.Workers) ([]*river.PeriodicJob, error)
 	river.AddWorker(workers, sweep(w, w.SettleDue, billing.SettleArgs{}))
 	river.AddWorker(workers, sweep(w, w.SweepEvents, billing.EventSweepArgs{}))
 	river.AddWorker(workers, sweep(w, w.SweepPurchases, billing.PurchaseSweepArgs{}))
+	river.AddWorker(workers, sweep(w, w.SweepTopUps, billing.TopUpSweepArgs{}))
 	river.AddWorker(workers, sweep(w, w.SweepUnmapped, billing.MappingSweepArgs{}))
 	river.AddWorker(workers, sweep(w, w.MakePartitions, billing.PartitionArgs{}))
 	return jobs, nil

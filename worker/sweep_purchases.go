@@ -49,6 +49,9 @@ func (w *Worker) SweepPurchases(ctx context.Context) (int, error) {
 // just before we stopped: nobody got a page to pay on. Should Stripe have made the
 // session after all, the event of its payment still settles the purchase by its id.
 func (w *Worker) askAbout(ctx context.Context, p billing.Purchase) error {
+	if p.Kind == billing.PurchaseAuto {
+		return w.settleTopUp(ctx, p)
+	}
 	if p.SessionID == nil {
 		return w.inTx(ctx, func(tx pgx.Tx) error {
 			return billing.PurchaseLost(ctx, tx, p.ID, "Stripe was never heard to open it, so nobody got a page to pay on")

@@ -9,9 +9,11 @@ package worker
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -42,7 +44,8 @@ type Config struct {
 	Pool    *pgxpool.Pool
 	Catalog *billing.Catalog
 	Stripe  billing.Stripe
-	Now     func() time.Time // purser's clock; River keeps the real one
+	Now     func() time.Time         // purser's clock; River keeps the real one
+	NewID   func(kind string) string // makes ids that carry their kind; nil: random ones
 	Logger  *slog.Logger
 
 	Schedules    Schedules
@@ -77,6 +80,7 @@ func New(cfg Config) (*Worker, error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &eventWorker{w: w})
 	river.AddWorker(workers, &refreshWorker{w: w})
+	river.AddWorker(workers, &topUpWorker{w: w})
 	periodic, err := w.addSweeps(workers)
 	if err != nil {
 		return nil, err
@@ -120,6 +124,9 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.NewID == nil {
+		cfg.NewID = func(kind string) string { return kind + "_" + strings.ToLower(rand.Text()) }
 	}
 	if cfg.Between == nil {
 		cfg.Between = func(string) {}

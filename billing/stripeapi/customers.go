@@ -20,7 +20,11 @@ func (c *Client) FetchCustomer(ctx context.Context, id string) (billing.Customer
 }
 
 func toCustomer(from *stripe.Customer) billing.Customer {
-	return billing.Customer{ID: from.ID, Email: clean(from.Email), Deleted: from.Deleted, Metadata: own(from.Metadata)}
+	c := billing.Customer{ID: from.ID, Email: clean(from.Email), Deleted: from.Deleted, Metadata: own(from.Metadata)}
+	if from.InvoiceSettings != nil && from.InvoiceSettings.DefaultPaymentMethod != nil {
+		c.PaymentMethodID = from.InvoiceSettings.DefaultPaymentMethod.ID
+	}
+	return c
 }
 
 // expandedCustomer is nil where only the customer's id came.

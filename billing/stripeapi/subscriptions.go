@@ -113,6 +113,9 @@ func toSubscription(from *stripe.Subscription, items []*stripe.SubscriptionItem)
 		CreatedAt:         instant(from.Created),
 		Metadata:          own(from.Metadata),
 	}
+	if from.DefaultPaymentMethod != nil {
+		s.PaymentMethodID = from.DefaultPaymentMethod.ID
+	}
 	for _, item := range items {
 		if item != nil {
 			s.Items = append(s.Items, toItem(item))

@@ -123,7 +123,7 @@ func newCommandLine(stdout io.Writer, env func(string) string) (*commandLine, er
 func defaults() kong.Vars {
 	return kong.Vars{
 		"settle": worker.DefaultSchedules.Settle, "events": worker.DefaultSchedules.Events,
-		"purchases": worker.DefaultSchedules.Purchases, "unmapped": worker.DefaultSchedules.Unmapped,
+		"purchases": worker.DefaultSchedules.Purchases, "top_ups": worker.DefaultSchedules.TopUps, "unmapped": worker.DefaultSchedules.Unmapped,
 		"partitions": worker.DefaultSchedules.Partitions,
 	}
 }

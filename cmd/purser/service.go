@@ -68,7 +68,7 @@ func startService(ctx context.Context, cfg serviceConfig) (*service, error) {
 	s := &service{cfg: cfg, failed: make(chan error, 1)}
 	if cfg.Role != roleWeb {
 		w, err := worker.New(worker.Config{
-			Pool: cfg.Pool, Catalog: cfg.Catalog, Stripe: cfg.Stripe, Now: cfg.Now, Logger: cfg.Logger,
+			Pool: cfg.Pool, Catalog: cfg.Catalog, Stripe: cfg.Stripe, Now: cfg.Now, NewID: newID, Logger: cfg.Logger,
 			Schedules: cfg.Schedules, EventWorkers: cfg.EventWorkers,
 		})
 		if err != nil {

@@ -98,13 +98,14 @@ type scheduleFlags struct {
 	ScheduleSettle     string `env:"PURSER_SCHEDULE_SETTLE" default:"${settle}" placeholder:"CRON" help:"When to look for months that turn or begin, and for lots and holds that end."`
 	ScheduleEvents     string `env:"PURSER_SCHEDULE_EVENTS" default:"${events}" placeholder:"CRON" help:"When to look in Stripe's event list for events that never came."`
 	SchedulePurchases  string `env:"PURSER_SCHEDULE_PURCHASES" default:"${purchases}" placeholder:"CRON" help:"When to ask Stripe about purchases that no event told of."`
+	ScheduleTopUps     string `env:"PURSER_SCHEDULE_TOP_UPS" default:"${top_ups}" placeholder:"CRON" help:"When to look for automatic top-ups whose time has come."`
 	ScheduleUnmapped   string `env:"PURSER_SCHEDULE_UNMAPPED" default:"${unmapped}" placeholder:"CRON" help:"When to look at subscriptions again whose price the catalogue didn't know."`
 	SchedulePartitions string `env:"PURSER_SCHEDULE_PARTITIONS" default:"${partitions}" placeholder:"CRON" help:"When to make the inbox's coming months."`
 }
 
 func (f scheduleFlags) schedules() worker.Schedules {
 	return worker.Schedules{
-		Settle: f.ScheduleSettle, Events: f.ScheduleEvents, Purchases: f.SchedulePurchases, Unmapped: f.ScheduleUnmapped,
+		Settle: f.ScheduleSettle, Events: f.ScheduleEvents, Purchases: f.SchedulePurchases, TopUps: f.ScheduleTopUps, Unmapped: f.ScheduleUnmapped,
 		Partitions: f.SchedulePartitions,
 	}
 }
@@ -115,7 +116,7 @@ func (f scheduleFlags) check() []string {
 	var wrong []string
 	for _, s := range []struct{ name, spec string }{
 		{"SETTLE", f.ScheduleSettle}, {"EVENTS", f.ScheduleEvents}, {"PURCHASES", f.SchedulePurchases},
-		{"UNMAPPED", f.ScheduleUnmapped}, {"PARTITIONS", f.SchedulePartitions},
+		{"TOP_UPS", f.ScheduleTopUps}, {"UNMAPPED", f.ScheduleUnmapped}, {"PARTITIONS", f.SchedulePartitions},
 	} {
 		if _, err := worker.ParseSchedule(s.spec); err != nil {
 			wrong = append(wrong, fmt.Sprintf("set PURSER_SCHEDULE_%s to a cron expression such as */5 * * * * (%v)", s.name, err))

@@ -42,6 +42,7 @@ ALTER TABLE purchases
     ADD COLUMN packs        bigint NOT NULL DEFAULT 1 CHECK (packs >= 1),
     ADD COLUMN attempt      int    NOT NULL DEFAULT 0,        -- of its series, from 1; 0: not automatic
     ADD COLUMN price_id     text   NOT NULL DEFAULT '',       -- of an automatic one
+    ADD COLUMN payment_method_id text NOT NULL DEFAULT '',    -- that it is paid with; '': the customer's default
     ADD COLUMN invoice_id   text   UNIQUE,
     ADD COLUMN decline_code text   NOT NULL DEFAULT '';
 -- P2: never more than one in flight.

@@ -1,0 +1,110 @@
+package teams
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"purser/billing"
+)
+
+// TopUpSetting is what somebody chooses for the automatic top-up of a team's pool or of
+// one's own personal account.
+type TopUpSetting struct {
+	TeamID string // "": of a personal account
+	UserID string
+	By     Actor
+
+	On              bool
+	Threshold       int64
+	Pack            string
+	CreditsMax      int64
+	AmountMax       int64
+	Currency        string
+	PaymentMethodID string
+}
+
+// SetAutoTopUp switches an automatic top-up on or off, or changes it (P2). Admins do so
+// for their team, users for themselves.
+func SetAutoTopUp(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in TopUpSetting, at instant) (billing.AutoTopUp, error) {
+	place, err := findPlace(ctx, tx, in.TeamID, in.UserID, in.By, "set its automatic top-up")
+	if err != nil {
+		return billing.AutoTopUp{}, err
+	}
+	setting, err := billing.SetAutoTopUp(ctx, tx, c, billing.AutoTopUpIn{
+		BookID: place.book, TeamID: in.TeamID, UserID: place.userOf(in.TeamID), On: in.On, Threshold: in.Threshold, Pack: in.Pack,
+		CreditsMax: in.CreditsMax, AmountMax: in.AmountMax, Currency: in.Currency, PaymentMethodID: in.PaymentMethodID, By: in.By.Name(),
+	}, at)
+	var bad *billing.SettingError
+	if errors.As(err, &bad) {
+		return setting, refuseField(bad.Code, bad.Field, "%s", bad.Error())
+	}
+	return setting, err
+}
+
+// GetAutoTopUp shows an automatic top-up to those who may set it.
+func GetAutoTopUp(ctx context.Context, db billing.DB, teamID, userID string, by Actor) (billing.AutoTopUp, error) {
+	place, err := findPlace(ctx, db, teamID, userID, by, "see its automatic top-up")
+	if err != nil {
+		return billing.AutoTopUp{}, err
+	}
+	setting, err := billing.GetAutoTopUp(ctx, db, place.book)
+	if errors.Is(err, billing.ErrNoAutoTopUp) {
+		// Nobody ever chose anything: it is off.
+		return billing.AutoTopUp{BookID: place.book, TeamID: teamID, UserID: place.userOf(teamID), State: billing.TopUpOff}, nil
+	}
+	return setting, err
+}
+
+// PayerOf says who pays an automatic top-up: the owner of the team, or of the account,
+// and with which customer; "" if there is none.
+func PayerOf(ctx context.Context, tx pgx.Tx, s billing.AutoTopUp) (userID, customerID string, err error) {
+	userID = s.UserID
+	if s.TeamID != "" {
+		team, err := GetTeam(ctx, tx, s.TeamID)
+		if err != nil {
+			return "", "", err
+		}
+		userID = team.OwnerID
+	}
+	customerID, err = payer(ctx, tx, userID, s.TeamID)
+	return userID, customerID, err
+}
+
+// place is a team's pool or a personal account, and who owns it.
+type place struct {
+	book  int64
+	owner string
+}
+
+// userOf is the user of a personal account, and "" of a team's pool.
+func (p place) userOf(teamID string) string {
+	if teamID != "" {
+		return ""
+	}
+	return p.owner
+}
+
+// findPlace finds a pool or a personal account, and refuses those who don't manage it.
+func findPlace(ctx context.Context, db billing.DB, teamID, userID string, by Actor, what string) (place, error) {
+	if teamID == "" {
+		user, err := GetUser(ctx, db, userID)
+		if errors.Is(err, ErrUserUnknown) || err == nil && !by.Backend() && by.User != userID {
+			return place{}, refuse(NotFound, "user_not_found", "there is no user %q", userID)
+		}
+		return place{user.BookID, user.ID}, err
+	}
+	team, err := GetTeam(ctx, db, teamID)
+	if errors.Is(err, ErrTeamUnknown) {
+		return place{}, errTeamUnknown(teamID)
+	}
+	if err != nil {
+		return place{}, err
+	}
+	r := &room{team: team}
+	if err := r.findRole(ctx, db, by); err != nil {
+		return place{}, err
+	}
+	return place{team.BookID, team.OwnerID}, r.may(r.role.Manages(), what)
+}

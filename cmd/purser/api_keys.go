@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"purser/api"
 	"purser/teams"
 )
 
@@ -53,14 +50,12 @@ func (v keyView) scopes() string {
 	return strings.Join(names, ",")
 }
 
-// Run makes it and prints what the backend is to send. The database keeps a hash of it.
+// Run makes it and prints what the backend is to send.
 func (c *keysCreateCommand) Run(ctx context.Context, p *program) error {
 	return c.Database.use(ctx, p, func(db *pgxpool.Pool) error {
-		id, token, hash := api.NewKey(func(b []byte) { _, _ = rand.Read(b) })
-		key := teams.APIKey{ID: id, Name: c.Name, Scopes: c.Scopes, CreatedBy: c.By, CreatedAt: p.now()}
-		err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { return teams.CreateKey(ctx, tx, key, hash) })
+		key, token, err := newKey(ctx, db, c.Name, c.Scopes, c.By, p.now())
 		if err != nil {
-			return fmt.Errorf("making an API key: %w", err)
+			return err
 		}
 		view := viewKey(key)
 		view.Token = token

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"purser/api"
@@ -27,14 +25,9 @@ type benchServer struct {
 }
 
 // makeKey makes the API key that the load generator has.
-func (b *bench) makeKey(ctx context.Context) error {
-	id, token, hash := api.NewKey(func(p []byte) { _, _ = rand.Read(p) })
-	b.token = token
-	return pgx.BeginFunc(ctx, b.db.Pool, func(tx pgx.Tx) error {
-		return teams.CreateKey(ctx, tx, teams.APIKey{
-			ID: id, Name: "bench", Scopes: []teams.Scope{teams.ScopeSpend}, CreatedBy: "bench", CreatedAt: b.start,
-		}, hash)
-	})
+func (b *bench) makeKey(ctx context.Context) (err error) {
+	_, b.token, err = newKey(ctx, b.db.Pool, "bench", []teams.Scope{teams.ScopeSpend}, "bench", b.start)
+	return err
 }
 
 // serve starts the server. Its log is written as ever, and thrown away.

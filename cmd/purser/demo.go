@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -82,9 +83,10 @@ type telling struct {
 	customer     string
 	subscription string
 	item         string
-	hold         int64
+	hold         string
 	step         int
-	seen         int64 // the last entry of the team's book that was told of
+	seen         int64    // the last entry of the team's book that was told of
+	calls        []string // of the step, over the API
 	wrong        []string
 }
 
@@ -128,6 +130,7 @@ func (t *telling) tell(ctx context.Context) error {
 
 func (t *telling) play(ctx context.Context, c chapter) error {
 	t.step++
+	t.calls = nil
 	if err := c.do(ctx, t); err != nil {
 		return err
 	}
@@ -218,6 +221,9 @@ func (t *telling) printJSON(c chapter, p billing.Pool) error {
 
 func (t *telling) printStep(c chapter, p billing.Pool, lines []ledger.Line) {
 	t.printf("\n%d. %s  (%s)\n   %s\n", t.step, c.title, t.stripe.Now().Format("2 Jan 2006 15:04"), c.why)
+	for _, call := range t.calls {
+		t.printf("   %s\n", call)
+	}
 	if len(lines) == 0 {
 		t.printf("   purser posted: nothing\n")
 	}
@@ -226,7 +232,7 @@ func (t *telling) printStep(c chapter, p billing.Pool, lines []ledger.Line) {
 			t.printf("     … and %d more\n", len(lines)-i)
 			break
 		}
-		t.printf("   purser posted: %-10s %7s  %s\n", l.Kind, thousands(l.Credits), l.Memo)
+		t.printf("%s\n", strings.TrimRight(fmt.Sprintf("   purser posted: %-15s %7s  %s", l.Kind, thousands(l.Credits), l.Memo), " "))
 	}
 	const row = "   %6s  %9s =%9s +%10s +%9s  =%8s +%6s +%10s +%10s\n"
 	t.printf(row, "seats", "pool", "monthly", "purchased", "rollover", "used", "held", "allocated", "available")

@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -57,6 +59,28 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the last line is %s", lines[len(lines)-1])
 		}
 	})
+}
+
+func TestDemoNotesAnswersThatAreNotWhatTheRulesSay(t *testing.T) {
+	t.Parallel()
+	a := newActed(t)
+	right := request{user: "olga", path: "/v1/teams", body: `{"id": "acme", "owner_id": "olga", "name": "Acme"}`, status: http.StatusCreated}
+	tell := &telling{stage: a.stage, out: io.Discard}
+	if _, err := tell.ask(t.Context(), right); err != nil || tell.wrong != nil {
+		t.Fatalf("%v %v", err, tell.wrong)
+	}
+	empty := request{user: "olga", path: "/v1/teams/acme/spends", body: `{"user_id": "olga", "credits": 1}`}
+	for _, r := range []request{
+		{status: http.StatusCreated, code: "pool_empty"},
+		{status: http.StatusPaymentRequired, code: "limit_reached"},
+		{status: http.StatusPaymentRequired, code: "pool_empty", left: 1},
+	} {
+		r.user, r.path, r.body = empty.user, empty.path, empty.body
+		before := len(tell.wrong)
+		if _, err := tell.ask(t.Context(), r); err != nil || len(tell.wrong) != before+1 {
+			t.Errorf("%+v: %v %v", r, err, tell.wrong)
+		}
+	}
 }
 
 // quiet logs warnings only, where a failing test shows them.

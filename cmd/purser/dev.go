@@ -51,7 +51,8 @@ purser dev is running; it ends with Ctrl-C and leaves nothing.
 Move the clock, and purser follows:       purser dev advance 1mo
 Look at the team's pool from elsewhere:   PURSER_DATABASE_URL='%s' PURSER_CATALOG=demo purser pool show acme --at %s
 Do something at Stripe, as your backend:  curl -u %s: %s/v1/subscriptions
-`, st.svc.URL(), st.stripe.URL(), st.db.URL, st.db.URL, st.stripe.Now().Format(time.RFC3339), st.stripe.Key(), st.stripe.URL())
+Call purser's API, as your backend:       curl -H 'Authorization: Bearer %s' %s/v1/teams/acme/members
+`, st.svc.URL(), st.stripe.URL(), st.db.URL, st.db.URL, st.stripe.Now().Format(time.RFC3339), st.stripe.Key(), st.stripe.URL(), st.product.token, st.svc.URL())
 	select {
 	case <-ctx.Done():
 		return nil

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -20,17 +19,11 @@ import (
 // guide is a product's backend at work, told so that a test reads like a page of
 // documentation: it has an API key, says with Purser-User who acts, and talks HTTP and JSON
 // with purser as `purser serve` wires it, beside a Stripe and a database of its own.
-type guide struct {
-	*acted
-	token string
-	asked int // how many writes were asked for; each has a key of its own
-}
+type guide struct{ *acted }
 
 func newGuide(t *testing.T, catalog *billing.Catalog) *guide {
 	t.Helper()
-	g := &guide{acted: newActedWith(t, catalog)}
-	g.token = decoded[keyView](g.cli, "keys", "create", "backend", "--scopes", "spend,read,manage,operate").Token
-	return g
+	return &guide{newActedWith(t, catalog)}
 }
 
 // step is a heading of the page. What follows builds on it, so a step that fails is the
@@ -79,25 +72,9 @@ func (a asking) patch(path, body string) reply {
 
 func (a asking) ask(method, path, body string) reply {
 	a.t.Helper()
-	req, err := http.NewRequestWithContext(a.t.Context(), method, a.svc.URL()+path, strings.NewReader(body))
+	status, raw, err := a.product.call(a.t.Context(), a.user, method, path, body)
 	a.must(err)
-	req.Header.Set("Authorization", "Bearer "+a.token)
-	if a.user != "" {
-		req.Header.Set("Purser-User", a.user)
-	}
-	if method != http.MethodGet {
-		a.asked++
-		req.Header.Set("Idempotency-Key", fmt.Sprintf("guide-%d", a.asked))
-	}
-	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	res, err := http.DefaultClient.Do(req)
-	a.must(err)
-	defer func() { _ = res.Body.Close() }()
-	raw, err := io.ReadAll(res.Body)
-	a.must(err)
-	return reply{a.guide, strings.TrimSpace(method + " " + path + " " + body), res.StatusCode, raw}
+	return reply{a.guide, strings.TrimSpace(method + " " + path + " " + body), status, raw}
 }
 
 // answers fails the test unless the request was done and each field of want stands in the

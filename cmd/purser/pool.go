@@ -49,7 +49,7 @@ type poolFlags struct {
 
 // read finds the book of the pool and looks at it in a transaction that only reads.
 func (f poolFlags) read(ctx context.Context, p *program, database databaseFlags, verb string, look func(tx pgx.Tx, book int64) error) error {
-	account := accountFlags{Team: f.Team, User: f.User}
+	account := accountFlags(f)
 	if err := account.check(); err != nil {
 		return usage("name a team, or a user with --user: purser pool %s TEAM", verb)
 	}

@@ -17,8 +17,6 @@ import (
 	"purser/billing"
 	"purser/billing/stripeapi"
 	"purser/internal/localstripe"
-	"purser/ledger"
-	"purser/teams"
 )
 
 // storyStart is where the story's clock stands first.
@@ -32,6 +30,7 @@ type stage struct {
 	stripe  *localstripe.Server
 	api     *stripeapi.Client
 	svc     *service
+	product *product
 }
 
 type stageConfig struct {
@@ -87,6 +86,10 @@ func raiseStage(ctx context.Context, cfg stageConfig) (_ *stage, err error) {
 		Pool: s.db.Pool, Catalog: s.catalog, Stripe: s.api, Secrets: []string{secret}, Listen: listen, Role: roleAll,
 		Now: s.stripe.Now, Wall: time.Now, Logger: cfg.Logger, API: apiFlags{AcceptURL: joinPage},
 	})
+	if err != nil {
+		return nil, err
+	}
+	s.product, err = s.newProduct(ctx)
 	return s, err
 }
 
@@ -170,7 +173,7 @@ func answer(req *http.Request, into any) error {
 		return fmt.Errorf("asking Stripe for %s: %w", req.URL.Path, err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 4<<20))
+	body, err := io.ReadAll(io.LimitReader(res.Body, answerMax))
 	if err != nil {
 		return fmt.Errorf("reading Stripe's answer for %s: %w", req.URL.Path, err)
 	}
@@ -220,26 +223,4 @@ func (s *stage) pool(ctx context.Context, book int64) (pool billing.Pool, err er
 		return err
 	})
 	return pool, err
-}
-
-// move settles a team's book, lets do decide, and writes.
-func (s *stage) move(ctx context.Context, team teams.Team, want ledger.Want, do func(b *ledger.Book, at time.Time) error) error {
-	return pgx.BeginFunc(ctx, s.db.Pool, func(tx pgx.Tx) error {
-		at := s.stripe.Now()
-		want.Book = team.BookID
-		state, err := billing.OpenState(ctx, tx, s.catalog, at, want)
-		if err != nil {
-			return err
-		}
-		if err := state.Settle(at); err != nil {
-			return err
-		}
-		if err := do(state.Book, at); err != nil {
-			return err
-		}
-		if err := state.Settle(at); err != nil {
-			return err
-		}
-		return billing.Save(ctx, tx, state)
-	})
 }

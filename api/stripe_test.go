@@ -68,6 +68,10 @@ func (f *fakeStripe) FetchCheckoutSession(context.Context, string) (billing.Chec
 	return billing.CheckoutSession{}, errNotAsked
 }
 
+func (f *fakeStripe) FetchCharge(context.Context, string) (billing.Charge, error) {
+	return billing.Charge{}, errNotAsked
+}
+
 func (f *fakeStripe) EventsSince(context.Context, time.Time, func([]byte) error) error {
 	return errNotAsked
 }

@@ -16,6 +16,7 @@ type Stripe interface {
 	FetchInvoice(ctx context.Context, id string) (Fetched, error)
 	FetchCustomer(ctx context.Context, id string) (Customer, error)
 	FetchCheckoutSession(ctx context.Context, id string) (CheckoutSession, error)
+	FetchCharge(ctx context.Context, id string) (Charge, error)
 	CreateCheckout(ctx context.Context, in CheckoutIn) (CheckoutSession, error)
 	// PayTopUp makes the invoice of an automatic top-up and pays it with nobody there. It
 	// calls invoiced with its id before anything is paid. A declined payment is no error.

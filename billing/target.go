@@ -12,6 +12,7 @@ const (
 	TargetInvoice      TargetKind = "invoice"
 	TargetCheckout     TargetKind = "checkout.session"
 	TargetCustomer     TargetKind = "customer"
+	TargetCharge       TargetKind = "charge"
 )
 
 // Target is the object that an event points to.
@@ -43,6 +44,13 @@ var targets = []struct {
 
 // TargetOf tells what to fetch for an event (B3: an event is a wake-up call, not data).
 func TargetOf(e Event) Target {
+	if isChargeEvent(e.Type) {
+		id := chargeOf(e)
+		if id == "" {
+			return Target{Reason: "it names no charge"}
+		}
+		return Target{Kind: TargetCharge, ID: id}
+	}
 	for _, t := range targets {
 		if !strings.HasPrefix(e.Type, t.prefix) {
 			continue

@@ -33,7 +33,7 @@ type fake struct {
 func newFake() *fake {
 	return &fake{
 		subs: map[string]billing.Subscription{}, invoices: map[string][]billing.Invoice{}, customers: map[string]billing.Customer{},
-		sessions: map[string]billing.CheckoutSession{}, fetches: map[string]int{},
+		sessions: map[string]billing.CheckoutSession{}, charges: map[string]billing.Charge{}, fetches: map[string]int{},
 	}
 }
 
@@ -96,6 +96,10 @@ func (f *fake) FetchCheckoutSession(_ context.Context, id string) (billing.Check
 
 func (f *fake) CreatePortalSession(context.Context, billing.PortalIn) (string, error) {
 	return "", fmt.Errorf("the worker opens no portal")
+}
+
+func (f *fake) FetchCharge(_ context.Context, id string) (billing.Charge, error) {
+	return look(f, id, func() (billing.Charge, bool) { c, there := f.charges[id]; return c, there })
 }
 
 func (f *fake) CreateCheckout(_ context.Context, in billing.CheckoutIn) (billing.CheckoutSession, error) {

@@ -45,6 +45,10 @@ func (s *still) FetchCheckoutSession(ctx context.Context, id string) (billing.Ch
 	return once(s, id, func() (billing.CheckoutSession, error) { return s.Stripe.FetchCheckoutSession(ctx, id) })
 }
 
+func (s *still) FetchCharge(ctx context.Context, id string) (billing.Charge, error) {
+	return once(s, id, func() (billing.Charge, error) { return s.Stripe.FetchCharge(ctx, id) })
+}
+
 func (s *still) EventsSince(_ context.Context, _ time.Time, each func([]byte) error) error {
 	for _, body := range s.bodies {
 		if err := each(body); err != nil {

@@ -34,21 +34,28 @@ func (c *Client) FetchInvoice(ctx context.Context, id string) (billing.Fetched, 
 	return fetched, nil
 }
 
-// wholeInvoice lists the lines where more exist than were embedded.
+// wholeInvoice is an invoice with all of its lines.
 func (c *Client) wholeInvoice(ctx context.Context, from *stripe.Invoice) (billing.Invoice, error) {
-	var lines []*stripe.InvoiceLineItem
-	if from.Lines != nil {
-		lines = from.Lines.Data
-		if from.Lines.HasMore {
-			path := stripe.FormatURLPath("/v1/invoices/%s/lines", from.ID)
-			all, err := listAll[stripe.InvoiceLineItem](ctx, c, path, nil)
-			if err != nil {
-				return billing.Invoice{}, fmt.Errorf("listing the lines of %s: %w", from.ID, err)
-			}
-			lines = all
-		}
+	lines, err := c.linesOf(ctx, from)
+	if err != nil {
+		return billing.Invoice{}, err
 	}
 	return toInvoice(from, lines), nil
+}
+
+// linesOf lists an invoice's lines where more exist than were embedded.
+func (c *Client) linesOf(ctx context.Context, from *stripe.Invoice) ([]*stripe.InvoiceLineItem, error) {
+	if from.Lines == nil {
+		return nil, nil
+	}
+	if !from.Lines.HasMore {
+		return from.Lines.Data, nil
+	}
+	all, err := listAll[stripe.InvoiceLineItem](ctx, c, stripe.FormatURLPath("/v1/invoices/%s/lines", from.ID), nil)
+	if err != nil {
+		return nil, fmt.Errorf("listing the lines of %s: %w", from.ID, err)
+	}
+	return all, nil
 }
 
 func toInvoice(from *stripe.Invoice, lines []*stripe.InvoiceLineItem) billing.Invoice {

@@ -78,6 +78,9 @@ func TestAgainstStripesMock(t *testing.T) {
 	if session, err := client.FetchCheckoutSession(ctx, "cs_1"); err != nil || session.ID != "cs_1" {
 		t.Errorf("session %+v, %v", session, err)
 	}
+	if charge, err := client.FetchCharge(ctx, "ch_1"); err != nil || charge.ID != "ch_1" || len(charge.Refunds) != 1 {
+		t.Errorf("charge %+v, %v", charge, err)
+	}
 	for _, customer := range []string{"cus_1", ""} {
 		in := purchase()
 		in.CustomerID, in.Email = customer, "anna@example.com"

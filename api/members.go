@@ -45,17 +45,21 @@ func viewSettings(m teams.Member) Settings {
 // Member is a member with the figures of the current period.
 type Member struct {
 	Settings
-	Allocated  int64       `json:"allocated" doc:"In the member's allocation, held ones included"`
-	Remaining  int64       `json:"remaining" doc:"Free in the member's allocation"`
-	Used       int64       `json:"used" doc:"In the current period, from pool and allocation"`
-	Held       int64       `json:"held" doc:"By open holds on pool and allocation"`
-	Available  int64       `json:"available" doc:"What the member could draw of the team's credits now; 0 with personal access"`
-	LimitState *LimitState `json:"limit_state,omitempty" doc:"How the limit stands; absent: there is none"`
+	Allocated       int64       `json:"allocated" doc:"In the member's allocation in the current period, in all: what it had when the period began and what was moved there since, less what left it unspent. It is allocated_used + allocated_held + allocated_frozen + remaining"`
+	Remaining       int64       `json:"remaining" doc:"Free in the member's allocation"`
+	AllocatedUsed   int64       `json:"allocated_used" doc:"Used of the allocation in the current period, less what was given back of it"`
+	AllocatedHeld   int64       `json:"allocated_held" doc:"By open holds on the allocation"`
+	AllocatedFrozen int64       `json:"allocated_frozen" doc:"Disputed, in the allocation"`
+	Used            int64       `json:"used" doc:"In the current period, from pool and allocation"`
+	Held            int64       `json:"held" doc:"By open holds on pool and allocation"`
+	Available       int64       `json:"available" doc:"What the member could draw of the team's credits now; 0 with personal access"`
+	LimitState      *LimitState `json:"limit_state,omitempty" doc:"How the limit stands; absent: there is none"`
 }
 
 func viewMember(m teams.MemberView) Member {
 	return Member{
-		Settings: viewSettings(m.Member), Allocated: m.AllocatedIn + m.HeldIn, Remaining: m.AllocatedIn, Used: m.Used, Held: m.Held,
+		Settings: viewSettings(m.Member), Allocated: m.Allocation.All, Remaining: m.Allocation.Remaining, AllocatedUsed: m.Allocation.Used, AllocatedHeld: m.Allocation.Held,
+		AllocatedFrozen: m.Allocation.Frozen, Used: m.Used, Held: m.Held,
 		Available: m.Available, LimitState: viewLimit(m.Limit),
 	}
 }

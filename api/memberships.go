@@ -14,13 +14,13 @@ type Membership struct {
 	Team      Team   `json:"team"`
 	Role      string `json:"role" enum:"owner,admin,member"`
 	Access    string `json:"access" enum:"seat,credits,personal"`
-	Allocated int64  `json:"allocated" doc:"In the user's allocation, held ones included"`
+	Allocated int64  `json:"allocated" doc:"In the user's allocation in the current period, in all: used, held or remaining"`
 	Remaining int64  `json:"remaining" doc:"Free in the user's allocation"`
 }
 
 func viewMembership(m teams.Membership) Membership {
 	return Membership{
-		Team: viewTeam(m.Team), Role: string(m.Member.Role), Access: string(m.Member.Access), Allocated: m.Allocated, Remaining: m.Remaining,
+		Team: viewTeam(m.Team), Role: string(m.Member.Role), Access: string(m.Member.Access), Allocated: m.Allocation.All, Remaining: m.Allocation.Remaining,
 	}
 }
 

@@ -4,8 +4,8 @@ package ledger
 const auditUsage = `
 	SELECT COALESCE(u.book_id, c.book_id), 'usage of "' || COALESCE(u.holder_id, c.holder_id) || '"',
 	       'usage is what was spent since the window began, less what was reversed of it',
-	       concat_ws(' ', COALESCE(c.monthly, 0), COALESCE(c.purchased, 0), COALESCE(c.rollover, 0), COALESCE(c.bonus, 0), COALESCE(c.contributed, 0)),
-	       concat_ws(' ', COALESCE(u.monthly, 0), COALESCE(u.purchased, 0), COALESCE(u.rollover, 0), COALESCE(u.bonus, 0), COALESCE(u.contributed, 0))
+	       concat_ws(' ', COALESCE(c.monthly, 0), COALESCE(c.purchased, 0), COALESCE(c.rollover, 0), COALESCE(c.bonus, 0), COALESCE(c.contributed, 0), COALESCE(c.allocation, 0)),
+	       concat_ws(' ', COALESCE(u.monthly, 0), COALESCE(u.purchased, 0), COALESCE(u.rollover, 0), COALESCE(u.bonus, 0), COALESCE(u.contributed, 0), COALESCE(u.allocation, 0))
 	FROM (SELECT u.* FROM usage u JOIN books b ON b.id = u.book_id AND b.window_start = u.window_start
 	      WHERE u.book_id BETWEEN $1 AND $2) u
 	FULL JOIN (
@@ -14,10 +14,12 @@ const auditUsage = `
 		       COALESCE(sum(credits) FILTER (WHERE class = 'purchase'), 0) AS purchased,
 		       COALESCE(sum(credits) FILTER (WHERE class = 'rollover'), 0) AS rollover,
 		       COALESCE(sum(credits) FILTER (WHERE class = 'bonus'), 0) AS bonus,
-		       COALESCE(sum(credits) FILTER (WHERE class = 'contributed'), 0) AS contributed
+		       COALESCE(sum(credits) FILTER (WHERE class = 'contributed'), 0) AS contributed,
+		       COALESCE(sum(credits) FILTER (WHERE 8 <= account), 0) AS allocation
 		FROM (
 			SELECT e.book_id, e.holder_id, CASE WHEN l.contributor <> '' THEN 'contributed' ELSE l.source END AS class,
-			       CASE WHEN p.to_account = 2 THEN p.credits ELSE -p.credits END AS credits
+			       CASE WHEN p.to_account = 2 THEN p.credits ELSE -p.credits END AS credits,
+			       CASE WHEN p.to_account = 2 THEN p.from_account ELSE p.to_account END AS account
 			FROM books b
 			JOIN entries e ON e.book_id = b.id AND e.at >= b.window_start AND e.kind IN ('spend', 'capture', 'reversal')
 			JOIN postings p ON p.book_id = e.book_id AND p.entry = e.sequence AND (p.to_account = 2 OR p.from_account = 2)
@@ -26,8 +28,8 @@ const auditUsage = `
 			WHERE b.id BETWEEN $1 AND $2 AND (e.kind <> 'reversal' OR undone.at >= b.window_start)
 		) moved GROUP BY 1, 2
 	) c ON c.book_id = u.book_id AND c.holder_id = u.holder_id
-	WHERE (COALESCE(c.monthly, 0), COALESCE(c.purchased, 0), COALESCE(c.rollover, 0), COALESCE(c.bonus, 0), COALESCE(c.contributed, 0))
-	   <> (COALESCE(u.monthly, 0), COALESCE(u.purchased, 0), COALESCE(u.rollover, 0), COALESCE(u.bonus, 0), COALESCE(u.contributed, 0))`
+	WHERE (COALESCE(c.monthly, 0), COALESCE(c.purchased, 0), COALESCE(c.rollover, 0), COALESCE(c.bonus, 0), COALESCE(c.contributed, 0), COALESCE(c.allocation, 0))
+	   <> (COALESCE(u.monthly, 0), COALESCE(u.purchased, 0), COALESCE(u.rollover, 0), COALESCE(u.bonus, 0), COALESCE(u.contributed, 0), COALESCE(u.allocation, 0))`
 
 // auditDrawn counts again what each holder drew from the main account, in all and in the
 // current window: spends and open holds, captures in the window of their hold, less what

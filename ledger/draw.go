@@ -57,6 +57,17 @@ func (a *Account) Available(at time.Time) int64 {
 	return sum
 }
 
+// Frozen is what is disputed in the account and not held.
+func (a *Account) Frozen() int64 {
+	var sum int64
+	for _, p := range a.portions {
+		if p.Lot.Frozen {
+			sum += p.unheld()
+		}
+	}
+	return sum
+}
+
 // draw chooses the portions that pay, from the first payer as far as it goes, then
 // from the next. It is all or nothing and changes nothing.
 func draw(payers []Payer, credits int64, at time.Time) ([]Draw, error) {

@@ -8,7 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Usage is what a holder used since a window's start, by class.
+// Usage is what a holder used since a window's start, by class. Allocation is what of all
+// that came from the holder's own allocation.
 type Usage struct {
 	Holder      string
 	Monthly     int64
@@ -16,6 +17,7 @@ type Usage struct {
 	Rollover    int64
 	Bonus       int64
 	Contributed int64
+	Allocation  int64
 }
 
 // Total is all that was used.
@@ -46,6 +48,7 @@ func (u *Usage) Add(v Usage) {
 	u.Rollover += v.Rollover
 	u.Bonus += v.Bonus
 	u.Contributed += v.Contributed
+	u.Allocation += v.Allocation
 }
 
 // used adds up what the new entries add to the window's usage, by holder. It is done
@@ -64,13 +67,21 @@ func (b *Book) used() map[string]*Usage {
 		for _, p := range e.Postings {
 			switch {
 			case p.To == Spent:
-				*u.Of(b.lots[p.Lot].Class()) += p.Credits
+				u.count(b.lots[p.Lot], p.From, p.Credits)
 			case p.From == Spent:
-				*u.Of(b.lots[p.Lot].Class()) -= p.Credits
+				u.count(b.lots[p.Lot], p.To, -p.Credits)
 			}
 		}
 	}
 	return used
+}
+
+// count counts what was used of a lot in an account; a negative number was given back.
+func (u *Usage) count(lot *Lot, account int32, credits int64) {
+	*u.Of(lot.Class()) += credits
+	if account >= firstAllocation {
+		u.Allocation += credits
+	}
 }
 
 // inWindow tells whether an entry counts as usage: a spend or a capture since the
@@ -94,7 +105,7 @@ func UsageSince(ctx context.Context, q interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }, b *Book, since time.Time) ([]Usage, error) {
 	sql := `
-		SELECT holder_id, monthly, purchased, rollover, bonus, contributed
+		SELECT holder_id, monthly, purchased, rollover, bonus, contributed, allocation
 		FROM usage WHERE book_id = $1 AND window_start = $2`
 	if b.loadedWindow.IsZero() || !since.Equal(b.loadedWindow) {
 		sql = countUsage

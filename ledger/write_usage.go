@@ -19,8 +19,8 @@ func queueUsageRecount(batch *pgx.Batch, books []*Book) {
 		}
 		batch.Queue(`DELETE FROM usage WHERE book_id = $1 AND window_start = $2`, b.ID, b.Window)
 		batch.Queue(`
-			INSERT INTO usage (book_id, window_start, holder_id, monthly, purchased, rollover, bonus, contributed)
-			SELECT $1, $2, holder_id, monthly, purchased, rollover, bonus, contributed FROM (`+countUsage+`) counted`,
+			INSERT INTO usage (book_id, window_start, holder_id, monthly, purchased, rollover, bonus, contributed, allocation)
+			SELECT $1, $2, holder_id, monthly, purchased, rollover, bonus, contributed, allocation FROM (`+countUsage+`) counted`,
 			b.ID, b.Window)
 	}
 }
@@ -32,10 +32,12 @@ const countUsage = `
 	       COALESCE(sum(credits) FILTER (WHERE class = 'purchase'), 0)::bigint AS purchased,
 	       COALESCE(sum(credits) FILTER (WHERE class = 'rollover'), 0)::bigint AS rollover,
 	       COALESCE(sum(credits) FILTER (WHERE class = 'bonus'), 0)::bigint AS bonus,
-	       COALESCE(sum(credits) FILTER (WHERE class = 'contributed'), 0)::bigint AS contributed
+	       COALESCE(sum(credits) FILTER (WHERE class = 'contributed'), 0)::bigint AS contributed,
+	       COALESCE(sum(credits) FILTER (WHERE 8 <= account), 0)::bigint AS allocation
 	FROM (
 		SELECT e.holder_id, CASE WHEN l.contributor <> '' THEN 'contributed' ELSE l.source END AS class,
-		       CASE WHEN p.to_account = 2 THEN p.credits ELSE -p.credits END AS credits
+		       CASE WHEN p.to_account = 2 THEN p.credits ELSE -p.credits END AS credits,
+		       CASE WHEN p.to_account = 2 THEN p.from_account ELSE p.to_account END AS account
 		FROM entries e
 		JOIN postings p ON p.book_id = e.book_id AND p.entry = e.sequence AND (p.to_account = 2 OR p.from_account = 2)
 		JOIN lots l ON l.book_id = p.book_id AND l.id = p.lot_id
@@ -57,14 +59,15 @@ func queueUsageRows(batch *pgx.Batch, books []*Book) {
 		return
 	}
 	batch.Queue(`
-		INSERT INTO usage (book_id, window_start, holder_id, monthly, purchased, rollover, bonus, contributed)
+		INSERT INTO usage (book_id, window_start, holder_id, monthly, purchased, rollover, bonus, contributed, allocation)
 		SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[],
-		                     $7::bigint[], $8::bigint[])
+		                     $7::bigint[], $8::bigint[], $9::bigint[])
 		ON CONFLICT (book_id, window_start, holder_id) DO UPDATE SET
 			monthly = usage.monthly + EXCLUDED.monthly, purchased = usage.purchased + EXCLUDED.purchased,
 			rollover = usage.rollover + EXCLUDED.rollover, bonus = usage.bonus + EXCLUDED.bonus,
-			contributed = usage.contributed + EXCLUDED.contributed`, bookIDs, windows,
+			contributed = usage.contributed + EXCLUDED.contributed, allocation = usage.allocation + EXCLUDED.allocation`, bookIDs, windows,
 		column(usages, func(u *Usage) string { return u.Holder }), column(usages, func(u *Usage) int64 { return u.Monthly }),
 		column(usages, func(u *Usage) int64 { return u.Purchased }), column(usages, func(u *Usage) int64 { return u.Rollover }),
-		column(usages, func(u *Usage) int64 { return u.Bonus }), column(usages, func(u *Usage) int64 { return u.Contributed }))
+		column(usages, func(u *Usage) int64 { return u.Bonus }), column(usages, func(u *Usage) int64 { return u.Contributed }),
+		column(usages, func(u *Usage) int64 { return u.Allocation }))
 }

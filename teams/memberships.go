@@ -7,14 +7,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"purser/billing"
+	"purser/ledger"
 )
 
 // Membership is a team that a user owns or belongs to, with what the user has there (T14).
 type Membership struct {
-	Team      Team
-	Member    Member
-	Allocated int64 // in the user's allocation, held ones included
-	Remaining int64 // of it, what is free
+	Team       Team
+	Member     Member
+	Allocation Allocation
 }
 
 // Memberships gives a user's teams by id, after a given one. The transaction should be
@@ -39,12 +39,18 @@ func Memberships(ctx context.Context, tx pgx.Tx, c *billing.Catalog, userID, aft
 		if err != nil {
 			return nil, err
 		}
-		of := Membership{Team: team, Member: m}
-		if allocation, ok := state.Book.AllocationOf(userID); ok {
-			of.Remaining = allocation.Available(at)
-			of.Allocated = of.Remaining + allocation.Held
+		start, _, _ := state.CurrentPeriod(at)
+		usage, err := ledger.UsageSince(ctx, tx, state.Book, start)
+		if err != nil {
+			return nil, err
 		}
-		list = append(list, of)
+		var used int64
+		for _, u := range usage {
+			if u.Holder == userID {
+				used = u.Allocation
+			}
+		}
+		list = append(list, Membership{Team: team, Member: m, Allocation: allocationOf(state.Book, userID, used, at)})
 	}
 	return list, nil
 }

@@ -12,14 +12,38 @@ import (
 // MemberView is a member with the figures of T14, for the current period.
 type MemberView struct {
 	Member
-	Features    []string    // of the team's plan, or nil: the member's own count
-	AllocatedIn int64       // free in the allocation
-	HeldIn      int64       // held in the allocation
-	Used        int64       // by the member, from pool and allocation, since the period's start
-	Held        int64       // by the member, from pool and allocation
-	Available   int64       // what the member could draw now
-	Limit       *LimitState // nil: none
-	Personal    bool        // the member's own credits pay
+	Features   []string   // of the team's plan, or nil: the member's own count
+	Allocation Allocation // in the current period
+
+	AllocatedIn int64 // free in the allocation
+	HeldIn      int64 // held in the allocation
+
+	Used      int64       // by the member, from pool and allocation, since the period's start
+	Held      int64       // by the member, from pool and allocation
+	Available int64       // what the member could draw now
+	Limit     *LimitState // nil: none
+	Personal  bool        // the member's own credits pay
+}
+
+// Allocation is a member's allocation in the current period. All is what it had when the
+// period began and what was moved there since, less what left it unspent. So, as in B12,
+// All is Used, Held, Frozen and Remaining together.
+type Allocation struct {
+	All       int64
+	Used      int64 // of the allocation since the period's start, less what was given back of it
+	Held      int64 // by open holds, also of frozen credits
+	Frozen    int64 // disputed, and unheld
+	Remaining int64
+}
+
+// allocationOf adds up a holder's allocation in a settled book.
+func allocationOf(b *ledger.Book, holder string, used int64, at instant) Allocation {
+	a := Allocation{Used: used}
+	if account, ok := b.AllocationOf(holder); ok {
+		a.Held, a.Remaining, a.Frozen = account.Held, account.Available(at), account.Frozen()
+	}
+	a.All = a.Used + a.Held + a.Frozen + a.Remaining
+	return a
 }
 
 // TeamView is a team with its pool (B12) and its members (T14).
@@ -72,9 +96,9 @@ func (r *room) view(list *roster, usage []ledger.Usage, drawn map[string]ledger.
 	}
 	s := list.seats(rules.seats)
 	v.Seats.Bought, v.Seats.Assigned, v.Seats.Reserved = s.Bought, s.Assigned, s.Reserved
-	used := map[string]int64{}
+	used := map[string]ledger.Usage{}
 	for _, u := range usage {
-		used[u.Holder] = u.Total()
+		used[u.Holder] = u
 		if r.sees(u.Holder) {
 			v.Usage = append(v.Usage, u)
 		}
@@ -94,16 +118,16 @@ func (r *room) sees(userID string) bool {
 	return r.role.Manages() || r.member != nil && r.member.UserID == userID
 }
 
-func (r *room) memberView(m Member, rules planRules, used int64, drawn ledger.FromMain, at instant) MemberView {
-	v := MemberView{Member: m, Used: used, Personal: m.Access == PersonalAccess}
+func (r *room) memberView(m Member, rules planRules, used ledger.Usage, drawn ledger.FromMain, at instant) MemberView {
+	v := MemberView{
+		Member: m, Used: used.Total(), Personal: m.Access == PersonalAccess, Allocation: allocationOf(r.state.Book, m.UserID, used.Allocation, at),
+	}
 	if m.Access == SeatAccess {
 		v.Features = rules.features
 	}
+	v.AllocatedIn, v.HeldIn = v.Allocation.Remaining, v.Allocation.Held
 	_, end, _ := r.state.CurrentPeriod(at)
 	v.Limit = limitState(m.Limit(), Drawn{Window: drawn.Window, Total: drawn.Total}, end)
-	if allocation, ok := r.state.Book.AllocationOf(m.UserID); ok {
-		v.AllocatedIn, v.HeldIn = allocation.Available(at), allocation.Held
-	}
 	if !v.Personal {
 		p := pay(r.team, m, r.state.Book, nil, Drawn{Window: drawn.Window, Total: drawn.Total}, end)
 		v.Available = p.available(at)

@@ -96,6 +96,7 @@ func (s *Server) register() {
 	s.registerSubscriptions()
 	s.registerAssigning()
 	s.registerPortal()
+	s.registerExplain()
 	s.registerBonus()
 	s.registerSuspensions()
 	s.registerKeys()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -46,14 +45,20 @@ func Explain(ctx context.Context, tx pgx.Tx, c *Catalog, book int64, at time.Tim
 		return nil, fmt.Errorf("explaining book %d: %w", book, err)
 	}
 	e := &Explanation{Pool: pool, Why: state.why(pool, at)}
-	if e.Next, err = state.forecast(pool, at); err != nil {
-		return nil, fmt.Errorf("forecasting book %d: %w", book, err)
+	if e.Next, err = state.Forecast(at, ""); err != nil {
+		return nil, err
 	}
-	e.Sentences = slices.Clone(e.Why)
-	for _, f := range e.Next {
-		e.Sentences = append(e.Sentences, f.Sentence)
-	}
+	e.Sentences = Sentences(e.Why, e.Next)
 	return e, nil
+}
+
+// Sentences are all that an explanation says, in order.
+func Sentences(why []string, next []Forecast) []string {
+	all := slices.Clone(why)
+	for _, f := range next {
+		all = append(all, f.Sentence)
+	}
+	return all
 }
 
 // why tells how the figures came about.
@@ -89,35 +94,78 @@ func (s *State) why(pool Pool, at time.Time) []string {
 	return said
 }
 
-// forecast settles the state at the end of the current period, as if its renewal were
-// paid, and tells what that did; and names the ends of lots that lie beyond.
-func (s *State) forecast(pool Pool, at time.Time) ([]Forecast, error) {
+// Forecast settles a settled state at the end of the current period, as if its renewal
+// were paid, and tells what that did; and names the ends of lots that lie beyond. With a
+// holder it tells only what concerns that member's allocation and holds. The state is
+// spent afterwards.
+func (s *State) Forecast(at time.Time, holder string) ([]Forecast, error) {
 	before := len(s.Book.Entries())
 	condition := s.assumePaid(at)
-	if err := s.Settle(pool.PeriodEnd); err != nil {
-		return nil, err
+	_, end, _ := s.CurrentPeriod(at)
+	if err := s.Settle(end); err != nil {
+		return nil, fmt.Errorf("forecasting book %d: %w", s.Book.ID, err)
 	}
 	next := []Forecast{}
 	for _, e := range s.Book.Entries()[before:] {
-		if sentence := foretell(e); sentence != "" {
-			f := Forecast{At: e.At, Kind: e.Kind, Credits: e.Credits, Sentence: sentence}
-			if e.Kind == ledger.KindGrant && condition != "" {
-				f.If = condition
-				f.Sentence = strings.TrimSuffix(sentence, ".") + ", if " + condition + "."
-			}
+		f := Forecast{At: e.At, Kind: e.Kind, Credits: s.concerning(e, holder)}
+		if e.Kind == ledger.KindGrant {
+			f.If = condition
+		}
+		if !f.tell() || f.Credits == 0 {
+			continue
+		}
+		same := slices.IndexFunc(next, func(g Forecast) bool { return g.Kind == f.Kind && g.At.Equal(f.At) && f.Kind != ledger.KindHoldExpiry })
+		if same < 0 {
 			next = append(next, f)
+			continue
 		}
+		next[same].Credits += f.Credits // of several lots
+		next[same].tell()
 	}
-	for _, lot := range lotViews(s.Book) {
-		if lot.ExpiresAt != nil && lot.ExpiresAt.After(pool.PeriodEnd) && lot.Source == string(ledger.ClassPurchased) {
-			next = append(next, Forecast{
-				At: *lot.ExpiresAt, Kind: ledger.KindExpiry, Credits: lot.Remaining,
-				Sentence: fmt.Sprintf("On %s what is then left of %d bought credits expires.", dayOf(*lot.ExpiresAt), lot.Remaining),
-			})
-		}
-	}
+	next = append(next, s.laterEnds(end, holder)...)
 	slices.SortStableFunc(next, func(a, b Forecast) int { return a.At.Compare(b.At) })
 	return next, nil
+}
+
+// concerning is how many credits of an entry are a holder's: all of them without one.
+func (s *State) concerning(e *ledger.Entry, holder string) int64 {
+	if holder == "" || e.Kind == ledger.KindHoldExpiry && e.Holder == holder {
+		return e.Credits
+	}
+	var credits int64
+	if allocation, ok := s.Book.AllocationOf(holder); ok {
+		for _, p := range e.Postings {
+			if p.From == allocation.ID {
+				credits += p.Credits
+			}
+		}
+	}
+	return credits
+}
+
+// laterEnds names the ends of lots that no turn ends, as far as they lie beyond an
+// instant.
+func (s *State) laterEnds(after time.Time, holder string) []Forecast {
+	left := map[*ledger.Lot]int64{}
+	var lots []*ledger.Lot
+	for _, p := range s.Book.Portions() {
+		lot := p.Lot
+		if lot.ExpiresAt == nil || !lot.ExpiresAt.After(after) || lot.Series != "" || holder != "" && p.Account.Holder != holder {
+			continue
+		}
+		if left[lot] == 0 {
+			lots = append(lots, lot)
+		}
+		left[lot] += p.Balance
+	}
+	ends := make([]Forecast, len(lots))
+	for i, lot := range lots {
+		ends[i] = Forecast{
+			At: *lot.ExpiresAt, Kind: ledger.KindExpiry, Credits: left[lot],
+			Sentence: fmt.Sprintf("On %s what is then left of %d %s credits expires.", dayOf(*lot.ExpiresAt), left[lot], lot.Class()),
+		}
+	}
+	return ends
 }
 
 // assumePaid lets the coming period of each subscription count as paid, in memory, and
@@ -139,18 +187,24 @@ func (s *State) assumePaid(at time.Time) string {
 	return condition
 }
 
-func foretell(e *ledger.Entry) string {
-	switch e.Kind {
-	case ledger.KindGrant:
-		return fmt.Sprintf("On %s %d credits are granted.", dayOf(e.At), e.Credits)
-	case ledger.KindRollover:
-		return fmt.Sprintf("On %s %d credits roll over, if nobody uses them before.", dayOf(e.At), e.Credits)
-	case ledger.KindExpiry:
-		return fmt.Sprintf("On %s %d credits expire, if nobody uses them before.", dayOf(e.At), e.Credits)
-	case ledger.KindHoldExpiry:
-		return fmt.Sprintf("On %s a hold of %d credits ends by itself.", dayOf(e.At), e.Credits)
+// tell says it in a sentence, if it is something to be told.
+func (f *Forecast) tell() bool {
+	sentences := map[ledger.EntryKind]string{
+		ledger.KindGrant:      "On %s %d credits are granted",
+		ledger.KindRollover:   "On %s %d credits roll over, if nobody uses them before",
+		ledger.KindExpiry:     "On %s %d credits expire, if nobody uses them before",
+		ledger.KindHoldExpiry: "On %s a hold of %d credits ends by itself",
 	}
-	return ""
+	sentence, told := sentences[f.Kind]
+	if !told {
+		return false
+	}
+	f.Sentence = fmt.Sprintf(sentence, dayOf(f.At), f.Credits)
+	if f.If != "" {
+		f.Sentence += ", if " + f.If
+	}
+	f.Sentence += "."
+	return true
 }
 
 func dayOf(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

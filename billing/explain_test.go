@@ -39,7 +39,7 @@ func TestExplain(t *testing.T) {
 	}
 	told := fresh()
 	spendAt(told)
-	next, err := told.forecast(Summarize(told, nil, at), at)
+	next, err := told.Forecast(at, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,5 +65,47 @@ func TestExplain(t *testing.T) {
 	}
 	if next[2].If == "" || !strings.Contains(next[2].Sentence, "5000") {
 		t.Errorf("the grant is foretold as %+v", next[2])
+	}
+}
+
+// TestExplain_ForAMember holds N2 of a member: only what lies in that allocation.
+func TestExplain_ForAMember(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 3, 10, 0, 0, 0, 0, time.UTC)
+	soon, late := at.AddDate(0, 0, 5), at.AddDate(0, 3, 0)
+	s := &State{Book: ledger.Blank(1, ledger.TeamBook, at), Catalog: DemoCatalog()}
+	r := func(key, holder string) ledger.Request {
+		return ledger.Request{Key: key, Actor: "a", At: at, Holder: holder}
+	}
+	grant := func(key string, account *ledger.Account, credits int64, end time.Time) {
+		t.Helper()
+		if _, err := s.Book.Grant(r(key, ""), account, ledger.LotIn{Source: ledger.Bonus, Origin: key, EffectiveAt: at, ExpiresAt: &end}, credits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pool, _ := s.Book.Account(ledger.Main)
+	ann, bob := s.Book.MakeAllocation("ann", at), s.Book.MakeAllocation("bob", at)
+	grant("pool", pool, 100, soon)
+	grant("ann", ann, 10, soon)
+	grant("bob", bob, 7, soon)
+	grant("later", bob, 5, late)
+	if _, err := s.Book.Hold(r("hold", "bob"), ledger.HoldIn{Credits: 3, Payers: []ledger.Payer{ledger.From(bob), ledger.From(pool)}, ExpiresAt: at.Add(time.Hour)}); err != nil {
+		t.Fatal(err)
+	}
+	next, err := s.Forecast(at, "bob")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for _, f := range next {
+		told = append(told, f.Sentence)
+	}
+	want := []string{
+		"On 2026-03-10 01:00 UTC a hold of 3 credits ends by itself.",
+		"On 2026-03-15 00:00 UTC 7 credits expire, if nobody uses them before.",
+		"On 2026-06-10 00:00 UTC what is then left of 5 bonus credits expires.",
+	}
+	if strings.Join(told, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
 	}
 }

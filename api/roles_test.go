@@ -18,7 +18,7 @@ var least = map[string]string{
 	"list-usage-by-member": "member", "list-usage-by-day": "member", "list-members": "member", "get-access": "member",
 	"explain-team": "member", "explain-member": "member",
 	"create-spend": "member", "create-hold": "member", "capture-hold": "member", "release-hold": "member",
-	"go-personal": "member", "go-back": "member",
+	"go-personal": "member", "go-back": "member", "get-spend": "member", "get-hold": "member", "list-holds": "member",
 	"reverse-spend": "admin", "patch-team": "admin", "change-members": "admin", "list-invitations": "admin",
 	"create-invitation": "admin", "resend-invitation": "admin", "revoke-invitation": "admin",
 	"allocate": "admin", "preview-allocate": "admin", "reclaim": "admin", "preview-reclaim": "admin",
@@ -141,7 +141,7 @@ func (w *world) real(path string) string {
 	}
 	path = strings.ReplaceAll(path, "{team}", "acme")
 	path = strings.ReplaceAll(path, "{user}", "bob")
-	if strings.Contains(path, "/go-") || strings.Contains(path, "{hold}") { // another operation may have left bob personal
+	if strings.Contains(path, "/go-") || strings.Contains(path, "{hold}") || strings.Contains(path, "{spend}") { // another operation may have left bob personal
 		w.post("/v1/teams/acme/members/changes", object{"changes": []object{{"user_id": "bob", "access": "credits"}}}).ok(200)
 	}
 	if strings.Contains(path, "/go-back") {
@@ -151,7 +151,7 @@ func (w *world) real(path string) string {
 		path = strings.ReplaceAll(path, "{hold}", made("holds", object{"user_id": "bob", "credits": 1}))
 	}
 	if strings.Contains(path, "{spend}") {
-		path = strings.ReplaceAll(path, "{spend}", made("spends", object{"user_id": "ann", "credits": 1}))
+		path = strings.ReplaceAll(path, "{spend}", made("spends", object{"user_id": "bob", "credits": 1}))
 	}
 	if strings.Contains(path, "{invitation}") {
 		path = strings.ReplaceAll(path, "{invitation}", made("invitations", object{"email": fmt.Sprintf("i%d@example.com", w.made.Add(1))}))

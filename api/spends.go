@@ -283,4 +283,5 @@ func (s *Server) registerSpends() {
 		return r, err
 	}, func(in *ReverseIn, out *teams.SpendOut) Reversal { return viewReversal(in.SpendID, out) })
 	s.registerOwnSpends()
+	s.registerSpendReads()
 }

@@ -87,14 +87,16 @@ type Declined struct {
 	State string `json:"state" enum:"declined"`
 }
 
-func newToken() (token string, hash []byte) {
+// NewToken makes the token of an invitation, and the hash that is kept of it.
+func NewToken() (token string, hash []byte) {
 	b := make([]byte, 32)
 	randomBytes(b)
 	token = secretText.EncodeToString(b)
-	return token, hashToken(token)
+	return token, HashToken(token)
 }
 
-func hashToken(token string) []byte {
+// HashToken is what is kept of an invitation's token.
+func HashToken(token string) []byte {
 	sum := sha256.Sum256([]byte(token))
 	return sum[:]
 }
@@ -115,7 +117,7 @@ func (s *Server) registerInvitations() {
 		status: http.StatusCreated, refusals: notFound, secret: true, summary: "Invite somebody by e-mail",
 		doc: "Sends no mail: the answer carries the token and the link for yours. It may be accepted for seven days.",
 	}, teamPlace[InviteIn], func(ctx context.Context, tx pgx.Tx, c *call, in *InviteIn) (SentInvitation, error) {
-		token, hash := newToken()
+		token, hash := NewToken()
 		i, err := teams.Invite(ctx, tx, s.cfg.Catalog, teams.InviteIn{
 			ID: s.cfg.NewID("inv"), TeamID: in.TeamID, By: c.by, Email: in.Body.Email, Role: teams.Role(in.Body.Role),
 			Access: teams.Access(in.Body.Access), Limit: in.Body.Limit.in(), TokenHash: hash,
@@ -142,7 +144,7 @@ func (s *Server) registerInvitations() {
 		id: "resend-invitation", method: http.MethodPost, path: "/v1/teams/{team}/invitations/{invitation}/resend", tag: "Invitations",
 		scopes: manage, refusals: notFound, secret: true, summary: "Give an invitation a new token and a new week",
 	}, teamPlace[InvitationWrite], func(ctx context.Context, tx pgx.Tx, c *call, in *InvitationWrite) (SentInvitation, error) {
-		token, hash := newToken()
+		token, hash := NewToken()
 		i, err := teams.Resend(ctx, tx, s.cfg.Catalog, in.TeamID, in.InvitationID, hash, c.by, c.at)
 		return s.sent(i, token, c.at), err
 	})
@@ -159,14 +161,14 @@ func (s *Server) registerInvitations() {
 		if err := c.onlySelf(in.Body.UserID); err != nil {
 			return Joined{}, err
 		}
-		m, err := teams.Accept(ctx, tx, s.cfg.Catalog, hashToken(in.Body.Token), in.Body.UserID, c.at)
+		m, err := teams.Accept(ctx, tx, s.cfg.Catalog, HashToken(in.Body.Token), in.Body.UserID, c.at)
 		return Joined{TeamID: m.TeamID, Settings: viewSettings(m)}, err
 	})
 	write(s, spec{
 		id: "decline-invitation", method: http.MethodPost, path: "/v1/invitations/decline", tag: "Invitations", scopes: manage,
 		refusals: notFound, summary: "Decline an invitation with its token",
 	}, nowhere[DeclineIn], func(ctx context.Context, tx pgx.Tx, c *call, in *DeclineIn) (Declined, error) {
-		return Declined{State: "declined"}, teams.Decline(ctx, tx, hashToken(in.Body.Token), c.at)
+		return Declined{State: "declined"}, teams.Decline(ctx, tx, HashToken(in.Body.Token), c.at)
 	})
 }
 

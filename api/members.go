@@ -129,6 +129,17 @@ type ChangedMember struct {
 	Member *Settings `json:"member,omitempty" doc:"Absent: removed"`
 }
 
+func viewChanged(results []teams.ChangeResult) ChangedMembers {
+	return ChangedMembers{Results: mapped(results, func(r teams.ChangeResult) ChangedMember {
+		v := ChangedMember{UserID: r.UserID}
+		if r.Member != nil {
+			m := viewSettings(*r.Member)
+			v.Member = &m
+		}
+		return v
+	})}
+}
+
 func changes(rows []MemberChange) []teams.Change {
 	return mapped(rows, func(r MemberChange) teams.Change {
 		c := teams.Change{UserID: r.UserID, Remove: r.Remove}
@@ -240,14 +251,7 @@ func (s *Server) registerMembers() {
 		if !ok {
 			return ChangedMembers{}, rowsRefused(results)
 		}
-		return ChangedMembers{Results: mapped(results, func(r teams.ChangeResult) ChangedMember {
-			v := ChangedMember{UserID: r.UserID}
-			if r.Member != nil {
-				m := viewSettings(*r.Member)
-				v.Member = &m
-			}
-			return v
-		})}, nil
+		return viewChanged(results), nil
 	})
 	s.registerAccessChanges()
 }

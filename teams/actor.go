@@ -12,14 +12,20 @@ import (
 
 // Actor is who asks. Without a user it is the product's backend itself, whom no role
 // limits; with one, that user's role in the team decides.
-type Actor struct{ User string }
+type Actor struct {
+	User string
+	As   string // without a user: who is written down; "": backend
+}
 
 // Name is how the actor is written into history.
 func (a Actor) Name() string {
-	if a.User == "" {
-		return "backend"
+	switch {
+	case a.User != "":
+		return a.User
+	case a.As != "":
+		return a.As
 	}
-	return a.User
+	return "backend"
 }
 
 // Backend tells whether the backend itself asks.
@@ -71,6 +77,8 @@ func errTeamUnknown(id string) *Refusal {
 	return refuse(NotFound, "team_not_found", "there is no team %q", id)
 }
 
+func errTeamClosed() *Refusal { return refuse(Conflict, "team_closed", "the team is closed") }
+
 func errUserUnknown(id string) *Refusal {
 	return refuse(NotFound, "user_not_found", "there is no user %q", id)
 }
@@ -103,7 +111,7 @@ func (r *room) may(allowed bool, what string) error {
 	case !allowed:
 		return refuse(Forbidden, "role_forbids", "a %s may not %s", r.role, what)
 	case r.team.ClosedAt != nil:
-		return refuse(Conflict, "team_closed", "the team is closed")
+		return errTeamClosed()
 	}
 	return nil
 }

@@ -225,6 +225,14 @@ func (b *booker) applyCustomer(ctx context.Context, tx pgx.Tx, customer billing.
 	if customer.Deleted {
 		return billing.Outcome{State: billing.EventDone}, billing.MarkCustomerDeleted(ctx, tx, customer.ID, b.cfg.Now())
 	}
+	// Another card is another chance for what was declined with the last one (P3).
+	changed, err := billing.CardChanged(ctx, tx, customer.ID, customer.PaymentMethodID, b.cfg.Now())
+	if err != nil {
+		return billing.Outcome{}, err
+	}
+	if err := stageTopUps(ctx, b.client, tx, changed); err != nil {
+		return billing.Outcome{}, err
+	}
 	named := customer.Metadata[billing.MetadataUser]
 	if named == "" {
 		return billing.Outcome{State: billing.EventIgnored, Reason: "the customer names no user"}, nil

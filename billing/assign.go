@@ -93,23 +93,12 @@ func (m *moving) settle() error { return errors.Join(m.from.Settle(m.at), m.to.S
 // that those caused, to the main account of the other book. What is held stays until its
 // hold settles; see FollowHeldBack.
 func (m *moving) move(ctx context.Context, tx pgx.Tx, sub *Sub, to Slot, how string, goes func(*ledger.Lot) bool) error {
-	lots := m.lots(goes)
-	for _, lot := range lots {
-		if err := m.carry(sub, lot, how); err != nil {
-			return err
-		}
+	lots, err := m.carryAll(sub, how, goes)
+	if err != nil {
+		return err
 	}
 	if err := m.holdBack(ctx, tx, sub, lots); err != nil {
 		return err
-	}
-	for _, debt := range m.from.Book.Debts() {
-		lot := m.from.Book.DebtLot(debt.Cause)
-		if lot == nil || !goes(lot) { // carried with an older debt of the same cause, or stays
-			continue
-		}
-		if _, _, err := ledger.CarryDebt(m.from.Book, m.to.Book, m.request(sub, how, lot), debt.Cause); err != nil {
-			return fmt.Errorf("carrying the debt for %s: %w", debt.Cause, err)
-		}
 	}
 	m.from.Subs = without(m.from.Subs, sub)
 	m.to.Subs = append(m.to.Subs, sub)
@@ -117,11 +106,32 @@ func (m *moving) move(ctx context.Context, tx pgx.Tx, sub *Sub, to Slot, how str
 	if err := m.settle(); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `UPDATE subscriptions SET book_id = $2, team_id = $3 WHERE id = $1`, sub.Facts.ID, to.BookID, to.TeamID)
+	_, err = tx.Exec(ctx, `UPDATE subscriptions SET book_id = $2, team_id = $3 WHERE id = $1`, sub.Facts.ID, to.BookID, to.TeamID)
 	if err != nil {
 		return fmt.Errorf("moving %s: %w", sub.Facts.ID, err)
 	}
 	return Save(ctx, tx, m.from, m.to)
+}
+
+// carryAll carries the lots that go and the debts that those caused, for a subscription
+// or, without one, for whoever owns the other book. It gives the lots.
+func (m *moving) carryAll(sub *Sub, how string, goes func(*ledger.Lot) bool) ([]*ledger.Lot, error) {
+	lots := m.lots(goes)
+	for _, lot := range lots {
+		if err := m.carry(sub, lot, how); err != nil {
+			return nil, err
+		}
+	}
+	for _, debt := range m.from.Book.Debts() {
+		lot := m.from.Book.DebtLot(debt.Cause)
+		if lot == nil || !goes(lot) { // carried with an older debt of the same cause, or stays
+			continue
+		}
+		if _, _, err := ledger.CarryDebt(m.from.Book, m.to.Book, m.request(sub, how, lot), debt.Cause); err != nil {
+			return nil, fmt.Errorf("carrying the debt for %s: %w", debt.Cause, err)
+		}
+	}
+	return lots, nil
 }
 
 // lots are those that go, in the order in which they lie.
@@ -146,16 +156,19 @@ func (m *moving) carry(sub *Sub, lot *ledger.Lot, how string) error {
 		if err != nil {
 			return fmt.Errorf("carrying lot %d: %w", lot.ID, err)
 		}
-		sub.follow(lot, in, m.to.Book)
+		if sub != nil {
+			sub.follow(lot, in, m.to.Book)
+		}
 	}
 	return nil
 }
 
 func (m *moving) request(sub *Sub, how string, lot *ledger.Lot) ledger.Request {
-	return ledger.Request{
-		Key: fmt.Sprintf("%s:%s:%d:%d", how, sub.Facts.ID, lot.ID, m.from.Book.NextNumber()), Actor: m.by, At: m.at,
-		Memo: "subscription " + sub.Facts.ID + " " + how,
+	name, memo := "", "what a member bought or put in went home"
+	if sub != nil {
+		name, memo = sub.Facts.ID, "subscription "+sub.Facts.ID+" "+how
 	}
+	return ledger.Request{Key: fmt.Sprintf("%s:%s:%d:%d", how, name, lot.ID, m.from.Book.NextNumber()), Actor: m.by, At: m.at, Memo: memo}
 }
 
 // follow lets the period whose lot was carried know it by its new origin.

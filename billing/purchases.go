@@ -153,8 +153,12 @@ func ApplyCheckout(ctx context.Context, tx pgx.Tx, c *Catalog, session CheckoutS
 	if applied, err := ApplyTicket(ctx, tx, session.ID, ticket, at); err != nil || !applied {
 		return Outcome{State: EventDone, Reason: "overtaken by a later fetch", Stale: true}, err
 	}
+	locked := p.BookID
 	if p, err = GetPurchase(ctx, tx, id); err != nil {
 		return Outcome{}, err
+	}
+	if p.BookID != locked { // its team has closed meanwhile
+		return Outcome{}, ErrMoved
 	}
 	if p.State == PurchasePaid {
 		return Outcome{State: EventDone}, nil

@@ -52,22 +52,13 @@ func Unassign(ctx context.Context, tx pgx.Tx, c *Catalog, team Slot, owner strin
 	if sub == nil {
 		return "", ErrNotAssigned
 	}
-	customers, err := Customers(ctx, tx, owner)
+	h, err := readHome(ctx, tx, owner, personal)
 	if err != nil {
 		return "", err
 	}
-	pays := map[string]bool{}
-	for _, o := range customers {
-		pays[o.CustomerID] = true
-	}
-	if !pays[sub.Facts.CustomerID] {
+	if !h.pays[sub.Facts.CustomerID] {
 		return "", ErrMoved
 	}
-	goes := func(l *ledger.Lot) bool {
-		if l.Contributor != "" {
-			return l.Contributor == owner
-		}
-		return l.Series == sub.Facts.ID || l.Source == ledger.Purchase && pays[l.Payer]
-	}
+	goes := func(l *ledger.Lot) bool { return l.Series == sub.Facts.ID || h.owns(l) }
 	return sub.Facts.ID, m.move(ctx, tx, sub, Slot{BookID: personal}, "unassigned", goes)
 }

@@ -70,7 +70,7 @@ func refusedNow(team Team, user User, p payment, m Member, at instant) *Refusal 
 		return refusal
 	}
 	if team.ClosedAt != nil {
-		return refuse(Conflict, "team_closed", "the team is closed")
+		return errTeamClosed()
 	}
 	if p.available(at) < 1 {
 		return p.short(team, 1, at, m.Access != PersonalAccess)

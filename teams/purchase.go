@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"purser/billing"
+	"purser/ledger"
 )
 
 // payersMax bounds the subscriptions of one owner that are looked at to find who pays.
@@ -68,6 +69,13 @@ func (in BuyIn) allow(ctx context.Context, tx pgx.Tx, p *billing.Purchase) error
 		return errTeamUnknown(in.TeamID)
 	}
 	if err != nil {
+		return err
+	}
+	// Under the team's lock: one that closes redirects the purchases that it sees.
+	if err := ledger.Lock(ctx, tx, team.BookID); err != nil {
+		return err
+	}
+	if team, err = GetTeam(ctx, tx, in.TeamID); err != nil {
 		return err
 	}
 	p.BookID, p.UserID = team.BookID, team.OwnerID

@@ -27,6 +27,8 @@ type Refusal struct {
 	Available int64
 	Limit     *LimitState
 	Helps     []string
+
+	Expires *int64 // of a closing: how many credits will expire
 }
 
 func (r *Refusal) Error() string { return r.Detail }

@@ -2,6 +2,7 @@ package teams
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -63,10 +64,16 @@ func (r *roster) reserving() []Invitation {
 // FollowSubscription lets a team follow its subscription after it was fetched: one that
 // has just been placed gives the owner a seat, if there is one (T4), and fewer seats than
 // are taken make room (T5). It reports who lost a seat. Mostly there is nothing to do,
-// which one count tells.
+// which one count tells. If it was placed in a team that has closed meanwhile, it is
+// billing.ErrMoved: trying again finds another place.
 func FollowSubscription(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string, bought int64, placed bool, at instant) ([]string, error) {
 	if placed {
-		if err := seatOwner(ctx, tx, c, teamID, at); err != nil {
+		err := seatOwner(ctx, tx, c, teamID, at)
+		var refusal *Refusal
+		if errors.As(err, &refusal) && refusal.Code == errTeamClosed().Code {
+			return nil, fmt.Errorf("team %q was closed: %w", teamID, billing.ErrMoved)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -114,6 +114,9 @@ func seatOwner(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string
 	if err != nil {
 		return err
 	}
+	if r.team.ClosedAt != nil { // since somebody looked, without the lock
+		return errTeamClosed()
+	}
 	list, err := readRoster(ctx, tx, teamID, at)
 	if err != nil {
 		return err

@@ -282,9 +282,9 @@ func ensureTeam(ctx context.Context, tx pgx.Tx, in TeamIn, at time.Time) (team T
 	return team, made, err
 }
 
-// SlotsOf gives the places that a user's teams are for a subscription.
+// SlotsOf gives the places that a user's teams are for a subscription; a closed one is none.
 func SlotsOf(ctx context.Context, db billing.DB, ownerID string) ([]billing.Slot, error) {
-	rows, err := db.Query(ctx, `SELECT id, book_id, false FROM teams WHERE owner_id = $1 ORDER BY created_at, id LIMIT 1000`, ownerID)
+	rows, err := db.Query(ctx, `SELECT id, book_id, false FROM teams WHERE owner_id = $1 AND closed_at IS NULL ORDER BY created_at, id LIMIT 1000`, ownerID)
 	if err != nil {
 		return nil, fmt.Errorf("reading the teams of %q: %w", ownerID, err)
 	}

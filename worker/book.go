@@ -209,6 +209,10 @@ func (b *booker) namedTeam(ctx context.Context, tx pgx.Tx, in billing.ApplyIn) (
 	if err != nil {
 		return nil, err
 	}
+	if team.ClosedAt != nil {
+		b.cfg.Logger.WarnContext(ctx, "the metadata names a team that is closed", "subscription", in.Fetched.Subscription.ID, "team", name)
+		return nil, nil
+	}
 	if team.OwnerID != in.Owner.UserID {
 		b.cfg.Logger.WarnContext(ctx, "the metadata names a team of another owner", "subscription", in.Fetched.Subscription.ID, "team", name)
 		return nil, nil

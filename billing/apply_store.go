@@ -11,7 +11,7 @@ import (
 
 // AppliedSince tells whether an object was fetched and applied with a ticket later than
 // the given one, so that there is no need to fetch it again. It is never said of what is
-// kept waiting, unmatched or unmapped: each of its events stays listed until it is
+// kept waiting, unmatched, unmapped or unpaid: each of its events stays listed until it is
 // applied.
 func AppliedSince(ctx context.Context, db DB, objectID string, ticket int64) (bool, error) {
 	var applied bool
@@ -20,7 +20,9 @@ func AppliedSince(ctx context.Context, db DB, objectID string, ticket int64) (bo
 			SELECT FROM stripe_objects o
 			LEFT JOIN invoices i ON i.id = o.id
 			LEFT JOIN subscriptions s ON s.id = COALESCE(i.subscription_id, o.id)
-			WHERE o.id = $1 AND o.applied_ticket > $2 AND COALESCE(s.state, 'placed') = 'placed')`, objectID, ticket).Scan(&applied)
+			LEFT JOIN charges c ON c.id = o.id
+			WHERE o.id = $1 AND o.applied_ticket > $2 AND COALESCE(s.state, 'placed') = 'placed'
+			  AND COALESCE(c.state, 'settled') = 'settled')`, objectID, ticket).Scan(&applied)
 	if err != nil {
 		return false, fmt.Errorf("reading the applied ticket of %s: %w", objectID, err)
 	}

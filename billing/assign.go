@@ -76,6 +76,7 @@ type moving struct {
 	from, to *State
 	by       string
 	at       time.Time
+	pays     map[string]bool // the customers whose purchases go along; nil: all
 }
 
 func openMoving(ctx context.Context, tx pgx.Tx, c *Catalog, from, to int64, by string, at time.Time) (*moving, error) {
@@ -110,6 +111,9 @@ func (m *moving) move(ctx context.Context, tx pgx.Tx, sub *Sub, to Slot, how str
 	if err != nil {
 		return fmt.Errorf("moving %s: %w", sub.Facts.ID, err)
 	}
+	if err := m.movePurchases(ctx, tx); err != nil {
+		return err
+	}
 	return Save(ctx, tx, m.from, m.to)
 }
 
@@ -124,7 +128,7 @@ func (m *moving) carryAll(sub *Sub, how string, goes func(*ledger.Lot) bool) ([]
 	}
 	for _, debt := range m.from.Book.Debts() {
 		lot := m.from.Book.DebtLot(debt.Cause)
-		if lot == nil || !goes(lot) { // carried with an older debt of the same cause, or stays
+		if lot == nil || !goes(lot) && !sub.caused(debt) { // carried with an older debt of the same cause, or stays
 			continue
 		}
 		if _, _, err := ledger.CarryDebt(m.from.Book, m.to.Book, m.request(sub, how, lot), debt.Cause); err != nil {

@@ -135,6 +135,7 @@ func (h *home) sendHome(ctx context.Context, tx pgx.Tx, c *Catalog, team Slot, b
 		if now == nil {
 			return ErrMoved
 		}
+		m.pays = h.pays
 		goes := func(l *ledger.Lot) bool { return l.Series == sub.Facts.ID || i == 0 && h.owns(l) }
 		if err := m.move(ctx, tx, now, Slot{BookID: h.bookID}, "unassigned", goes); err != nil {
 			return err
@@ -147,7 +148,11 @@ func (h *home) sendHome(ctx context.Context, tx pgx.Tx, c *Catalog, team Slot, b
 	if err != nil {
 		return err
 	}
+	m.pays = h.pays
 	if _, err := m.carryAll(nil, "closed", h.owns); err != nil {
+		return err
+	}
+	if err := m.movePurchases(ctx, tx); err != nil {
 		return err
 	}
 	if err := m.settle(); err != nil {

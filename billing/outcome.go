@@ -13,4 +13,25 @@ type Outcome struct {
 	Team   string
 	Seats  int64
 	Placed bool
+
+	// Of a charge: what was done about its refunds and disputes.
+	Charge *ChargeOutcome
+}
+
+// ChargeOutcome says what was done about a charge of which money was given back, or that
+// is disputed, in credits.
+type ChargeOutcome struct {
+	ChargeID       string
+	PurchaseID     string
+	SubscriptionID string
+	BookID         int64 // where it lives
+	Refunded       int64 // money
+	Lost           int64 // money, in disputes
+	Currency       string
+
+	Taken     int64
+	Owed      int64 // of it: what nobody had
+	GivenBack int64
+	Frozen    int // lots
+	Thawed    int
 }

@@ -43,6 +43,12 @@ type Purchase struct {
 	PaymentMethodID string  `db:"payment_method_id"`
 	InvoiceID       *string `db:"invoice_id"`
 	DeclineCode     string  `db:"decline_code"`
+
+	// Of a purchase of which money was given back, or that is disputed (R1, R2).
+	HomeBookID *int64 `db:"home_book_id"` // where its credits live; nil: where they were bought for
+	Refunded   int64  `db:"refunded"`     // money
+	TakenBack  int64  `db:"taken_back"`   // credits
+	Dispute    string `db:"dispute"`      // the latest one's status, in Stripe's words
 }
 
 // The kinds of purchase.
@@ -69,7 +75,8 @@ var (
 
 const purchaseColumns = `id, book_id, team_id, user_id, customer_id, pack, credits, expiry_months, state, reason, session_id,
 	payment_intent_id, url, amount, currency, created_by, created_at, paid_at, posted_at, due_at,
-	kind, packs, attempt, price_id, payment_method_id, invoice_id, decline_code`
+	kind, packs, attempt, price_id, payment_method_id, invoice_id, decline_code,
+	home_book_id, refunded, taken_back, dispute`
 
 // checkoutPatience is how long after a purchase began the sweep first asks Stripe about
 // it by itself: an event normally tells long before.

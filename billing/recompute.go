@@ -76,7 +76,7 @@ func (s *State) issue(sub *Sub, p *Period, credits int64, at time.Time, memo str
 	end := later(s.lotEnd(sub, p), p.Start)
 	pool, _ := s.Book.Account(ledger.Main)
 	_, err := s.Book.Grant(ledger.Request{Key: key, Actor: actor, At: at, Memo: memo}, pool, ledger.LotIn{
-		Source: source, Origin: p.LotOrigin, EffectiveAt: p.Start, ExpiresAt: &end, Series: sub.Facts.ID, Step: p.Number,
+		Source: source, Origin: p.LotOrigin, RootOrigin: ledger.Root(p.LotOrigin), EffectiveAt: p.Start, ExpiresAt: &end, Series: sub.Facts.ID, Step: p.Number,
 	}, credits)
 	if err != nil {
 		return fmt.Errorf("granting: %w", err)

@@ -9,6 +9,11 @@ import (
 // part is x × num ÷ den in whole numbers, rounded down or up, without overflow. num
 // and den are lengths of time; a part is never more than the whole.
 func part(x int64, num, den time.Duration, up bool) int64 {
+	return fraction(x, int64(num), int64(den), up)
+}
+
+// fraction is part for counts and for money.
+func fraction(x, num, den int64, up bool) int64 {
 	if x <= 0 || num <= 0 || den <= 0 {
 		return 0
 	}

@@ -59,6 +59,7 @@ func Unassign(ctx context.Context, tx pgx.Tx, c *Catalog, team Slot, owner strin
 	if !h.pays[sub.Facts.CustomerID] {
 		return "", ErrMoved
 	}
+	m.pays = h.pays
 	goes := func(l *ledger.Lot) bool { return l.Series == sub.Facts.ID || h.owns(l) }
 	return sub.Facts.ID, m.move(ctx, tx, sub, Slot{BookID: personal}, "unassigned", goes)
 }

@@ -36,7 +36,18 @@ func (b *booker) fetchAndApply(ctx context.Context, target billing.Target, settl
 		return billing.Outcome{}, fmt.Errorf("fetching %s: %w", target.ID, err)
 	}
 	b.cfg.Between("fetched")
-	var out billing.Outcome
+	out, err := b.apply(ctx, settle, apply)
+	if err != nil {
+		return billing.Outcome{}, fmt.Errorf("booking %s: %w", target.ID, err)
+	}
+	b.cfg.Between("committed")
+	b.tellCharge(ctx, out)
+	return out, nil
+}
+
+// apply books in one transaction, and anew when what was found out before a lock changed
+// meanwhile.
+func (b *booker) apply(ctx context.Context, settle func(pgx.Tx, billing.Outcome) error, apply func(pgx.Tx) (billing.Outcome, error)) (out billing.Outcome, err error) {
 	for range moves {
 		err = b.inTx(ctx, func(tx pgx.Tx) error {
 			if out, err = apply(tx); err != nil {
@@ -52,11 +63,7 @@ func (b *booker) fetchAndApply(ctx context.Context, target billing.Target, settl
 			break
 		}
 	}
-	if err != nil {
-		return billing.Outcome{}, fmt.Errorf("booking %s: %w", target.ID, err)
-	}
-	b.cfg.Between("committed")
-	return out, nil
+	return out, err
 }
 
 // fetch asks Stripe and gives back what is to be booked in a transaction.
@@ -86,6 +93,8 @@ func (b *booker) fetch(ctx context.Context, target billing.Target, ticket int64)
 		return func(tx pgx.Tx) (billing.Outcome, error) {
 			return billing.ApplyCheckout(ctx, tx, b.cfg.Catalog, session, ticket, b.cfg.Now)
 		}, nil
+	case billing.TargetCharge:
+		return b.fetchCharge(ctx, target.ID, ticket)
 	case billing.TargetCustomer:
 		customer, err := b.cfg.Stripe.FetchCustomer(ctx, target.ID)
 		if err != nil {

@@ -24,6 +24,7 @@ type fake struct {
 	invoices       map[string][]billing.Invoice // by subscription, the latest last
 	customers      map[string]billing.Customer
 	sessions       map[string]billing.CheckoutSession
+	charges        map[string]billing.Charge
 	bodies         [][]byte // of the event list, the oldest first
 	fetches        map[string]int
 	fail           error

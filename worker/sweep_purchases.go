@@ -18,10 +18,21 @@ const (
 	askAgainAfter = time.Hour
 )
 
-// SweepPurchases asks Stripe about purchases that no event told of. One that fails is
-// put off, so that it doesn't stand before the others for ever; when Stripe can't be
-// reached at all, the rest waits for the next tick.
+// SweepPurchases asks Stripe about purchases that no event told of, and about refunds and
+// disputes of what wasn't known as paid when they came.
 func (w *Worker) SweepPurchases(ctx context.Context) (int, error) {
+	done, err := w.sweepUnpaid(ctx)
+	if errors.Is(err, billing.ErrStripeUnavailable) || ctx.Err() != nil {
+		return done, err
+	}
+	settled, failed := w.sweepCharges(ctx)
+	return done + settled, errors.Join(err, failed)
+}
+
+// sweepUnpaid asks about purchases. One that fails is put off, so that it doesn't stand
+// before the others for ever; when Stripe can't be reached at all, the rest waits for the
+// next tick.
+func (w *Worker) sweepUnpaid(ctx context.Context) (int, error) {
 	due, err := billing.DuePurchases(ctx, w.db, w.cfg.Now(), purchasesMax)
 	if err != nil {
 		return 0, err

@@ -1,0 +1,137 @@
+package billing
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// keptCharge is what we remember of a charge: what was taken back for which money.
+type keptCharge struct {
+	state     string // "": not at all
+	roots     []string
+	settled   int64
+	clawbacks []*clawback // in order
+}
+
+func loadCharge(ctx context.Context, tx pgx.Tx, id string) (keptCharge, error) {
+	var k keptCharge
+	err := tx.QueryRow(ctx, `SELECT state, roots, settled_money FROM charges WHERE id = $1`, id).Scan(&k.state, &k.roots, &k.settled)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return k, nil
+	}
+	if err != nil {
+		return k, fmt.Errorf("reading charge %s: %w", id, err)
+	}
+	rows, err := tx.Query(ctx, `
+		SELECT number, part, book_id, entry, root, credits, owed, returned, money_from, money_to, whole
+		FROM clawbacks WHERE charge_id = $1 ORDER BY number, part`, id)
+	if err != nil {
+		return k, fmt.Errorf("reading what was taken back for charge %s: %w", id, err)
+	}
+	k.clawbacks, err = pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[clawback])
+	if err != nil {
+		return k, fmt.Errorf("reading what was taken back for charge %s: %w", id, err)
+	}
+	return k, nil
+}
+
+// readOthers reads what other charges took back of the same grant, and whether one that
+// paid for the same lots is disputed.
+func (r *refunding) readOthers(ctx context.Context, tx pgx.Tx) error {
+	var disputed bool
+	err := tx.QueryRow(ctx, `
+		SELECT (SELECT COALESCE(sum(credits - returned), 0)::bigint FROM clawbacks WHERE root = $2 AND charge_id <> $1),
+		       EXISTS (SELECT FROM charges WHERE dispute_open AND id <> $1 AND roots && $3)`, r.charge, r.root, r.roots,
+	).Scan(&r.others, &disputed)
+	if err != nil {
+		return fmt.Errorf("reading the charges beside %s: %w", r.charge, err)
+	}
+	r.disputed = r.disputed || disputed
+	return nil
+}
+
+// store writes what Stripe said of a charge and what came of it. While it waits it is
+// asked about again.
+func (k keptCharge) store(ctx context.Context, tx pgx.Tx, c Charge, place *chargePlace, at time.Time) error {
+	disputes, err := json.Marshal(append([]Dispute{}, c.Disputes...))
+	if err != nil {
+		return fmt.Errorf("writing the disputes of charge %s: %w", c.ID, err)
+	}
+	var check *time.Time
+	if place.state != chargeSettled {
+		again := checkAgain(c, at)
+		check = &again
+	}
+	var purchase, sub string
+	if place.purchase != nil {
+		purchase = place.purchase.ID
+	} else {
+		sub = c.Fetched.Subscription.ID
+	}
+	_, open := c.openDispute()
+	var taken int64
+	for _, cb := range k.clawbacks {
+		taken += cb.left()
+	}
+	var batch pgx.Batch
+	batch.Queue(`
+		INSERT INTO charges (id, customer_id, purchase_id, subscription_id, invoice_id, state, reason, amount, currency, refunded, lost,
+		                     disputes, dispute_open, roots, settled_money, taken_back, check_at, created_at, fetched_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+		ON CONFLICT (id) DO UPDATE SET customer_id = EXCLUDED.customer_id, purchase_id = EXCLUDED.purchase_id,
+			subscription_id = EXCLUDED.subscription_id, invoice_id = EXCLUDED.invoice_id, state = EXCLUDED.state, reason = EXCLUDED.reason,
+			amount = EXCLUDED.amount, currency = EXCLUDED.currency, refunded = EXCLUDED.refunded, lost = EXCLUDED.lost,
+			disputes = EXCLUDED.disputes, dispute_open = EXCLUDED.dispute_open, roots = EXCLUDED.roots,
+			settled_money = EXCLUDED.settled_money, taken_back = EXCLUDED.taken_back, check_at = EXCLUDED.check_at,
+			fetched_at = EXCLUDED.fetched_at`,
+		c.ID, c.CustomerID, purchase, sub, c.InvoiceID, place.state, place.waits, c.Amount, c.Currency, c.refunded(), c.lost(), disputes, open,
+		append([]string{}, k.roots...), k.settled, taken, check, c.CreatedAt, at)
+	for _, cb := range k.clawbacks {
+		batch.Queue(`
+			INSERT INTO clawbacks (charge_id, number, part, book_id, entry, root, credits, owed, returned, money_from, money_to, whole)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+			ON CONFLICT (charge_id, number, part) DO UPDATE SET returned = EXCLUDED.returned, money_to = EXCLUDED.money_to`,
+			c.ID, cb.Number, cb.Part, cb.BookID, cb.Entry, cb.Root, cb.Credits, cb.Owed, cb.Returned, cb.MoneyFrom, cb.MoneyTo, cb.Whole)
+	}
+	if place.purchase != nil {
+		batch.Queue(`UPDATE purchases SET refunded = $2, taken_back = $3, dispute = $4 WHERE id = $1`,
+			purchase, c.refunded(), taken, c.lastDispute())
+	}
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("storing charge %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+// lastDispute is the status of the latest dispute. Stripe lists them newest first.
+func (c Charge) lastDispute() string {
+	if len(c.Disputes) == 0 {
+		return ""
+	}
+	return c.Disputes[0].Status
+}
+
+// WaitingCharges lists charges that wait and may be settled by now: what they paid for is
+// known as paid, or it is time to ask again.
+func WaitingCharges(ctx context.Context, db DB, at time.Time, limit int) ([]string, error) {
+	rows, err := db.Query(ctx, `
+		SELECT c.id FROM charges c
+		LEFT JOIN purchases p ON p.id = c.purchase_id
+		LEFT JOIN subscriptions s ON s.id = c.subscription_id
+		WHERE c.check_at IS NOT NULL
+		  AND (c.check_at <= $1 OR c.state = 'unpaid' AND p.state = 'paid' OR c.state = 'unplaced' AND s.state = 'placed')
+		ORDER BY c.check_at LIMIT $2`, at, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing charges that wait: %w", err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("listing charges that wait: %w", err)
+	}
+	return ids, nil
+}

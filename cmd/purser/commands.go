@@ -29,13 +29,50 @@ type commands struct {
 		Set  userSetCommand  `cmd:"" help:"Make a user, or change one's attributes."`
 		Show userShowCommand `cmd:"" help:"Show a user with customers and teams."`
 		List userListCommand `cmd:"" help:"List users."`
+
+		Suspend userSuspendCommand `cmd:"" help:"Stop all spending of a user. Nothing is lost."`
+		Resume  userResumeCommand  `cmd:"" help:"Let a suspended user go on."`
 	} `cmd:"" help:"Users of the product."`
 	Team struct {
 		Create teamCreateCommand `cmd:"" help:"Make a team, and give it its owner's oldest subscription that has none."`
 		Show   teamShowCommand   `cmd:"" help:"Show a team with its subscriptions."`
 		List   teamListCommand   `cmd:"" help:"List teams."`
+		Set    teamSetCommand    `cmd:"" help:"Change a team's attributes."`
+
+		HandOver teamHandOverCommand `cmd:"" help:"Hand a team over to another member."`
+		Suspend  teamSuspendCommand  `cmd:"" help:"Stop all spending of a team. Nothing is lost."`
+		Resume   teamResumeCommand   `cmd:"" help:"Let a suspended team go on."`
 	} `cmd:"" help:"Teams."`
-	Customer struct {
+	Member struct {
+		List       memberListCommand       `cmd:"" help:"List a team's members with their figures."`
+		Show       memberShowCommand       `cmd:"" help:"Say which features and which credits a member has."`
+		Invite     memberInviteCommand     `cmd:"" help:"Invite somebody by e-mail: prints the link for the mail."`
+		Set        memberSetCommand        `cmd:"" help:"Change members' role, access and limit, all or nothing."`
+		Remove     memberRemoveCommand     `cmd:"" help:"Take members out of the team."`
+		GoPersonal memberGoPersonalCommand `cmd:"" help:"Let a member pay personally from now on."`
+		GoBack     memberGoBackCommand     `cmd:"" help:"Let a member return to the access that an admin gave."`
+	} `cmd:"" help:"Members of teams."`
+	Invitation struct {
+		List    invitationListCommand    `cmd:"" help:"List a team's invitations, newest first."`
+		Accept  invitationAcceptCommand  `cmd:"" help:"Accept an invitation for a user."`
+		Decline invitationDeclineCommand `cmd:"" help:"Decline an invitation."`
+		Resend  invitationResendCommand  `cmd:"" help:"Give an invitation a new token and a new week."`
+		Revoke  invitationRevokeCommand  `cmd:"" help:"Take an invitation back."`
+	} `cmd:"" help:"Invitations to teams."`
+	Spend   spendCommand   `cmd:"" help:"Spend a member's credits."`
+	Reverse reverseCommand `cmd:"" help:"Give a spend back, whole or in part."`
+	Hold    struct {
+		Make    holdMakeCommand    `cmd:"" help:"Hold a member's credits for a while."`
+		Capture holdCaptureCommand `cmd:"" help:"Use a hold, whole or in part."`
+		Release holdReleaseCommand `cmd:"" help:"Give a hold back."`
+	} `cmd:"" help:"Credits that are held."`
+	Allocate   allocateCommand   `cmd:"" help:"Set credits of the pool aside for a member."`
+	Reclaim    reclaimCommand    `cmd:"" help:"Take a member's unspent allocation back into the pool."`
+	Transfer   transferCommand   `cmd:"" help:"Move credits from a member, or the pool, to a member."`
+	Contribute contributeCommand `cmd:"" help:"Put a user's own credits into a team's pool."`
+	Usage      usageCommand      `cmd:"" help:"Say what members used, by member or by day."`
+	History    historyCommand    `cmd:"" help:"List what happened to credits, newest first, or all of it as CSV."`
+	Customer   struct {
 		Link customerLinkCommand `cmd:"" help:"Make a user the owner of a Stripe customer, and work the events that waited for it."`
 		List customerListCommand `cmd:"" help:"List linked customers."`
 	} `cmd:"" help:"Stripe's customers and whose they are."`
@@ -49,8 +86,13 @@ type commands struct {
 		Take  bonusTakeCommand  `cmd:"" help:"Take unspent bonus credits back."`
 	} `cmd:"" help:"Credits that an operator gives."`
 	Subscriptions struct {
-		List subscriptionsListCommand `cmd:"" help:"List subscriptions."`
+		List     subscriptionsListCommand     `cmd:"" help:"List subscriptions."`
+		Assign   subscriptionsAssignCommand   `cmd:"" help:"Put a subscription of the team's owner into the team, with its credits."`
+		Unassign subscriptionsUnassignCommand `cmd:"" help:"Take a team's subscription back to its owner, with its credits."`
 	} `cmd:"" help:"Subscriptions as they were last fetched from Stripe."`
+	Purchases struct {
+		List purchasesListCommand `cmd:"" help:"List packs that are being bought or were bought, newest first."`
+	} `cmd:"" help:"Packs bought."`
 	Keys struct {
 		Create keysCreateCommand `cmd:"" help:"Make an API key, and print it this once."`
 		List   keysListCommand   `cmd:"" help:"List API keys, newest first."`

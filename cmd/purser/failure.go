@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"purser/api"
 	"purser/billing"
 	"purser/ledger"
 	"purser/teams"
@@ -55,7 +56,7 @@ func report(stderr io.Writer, err error) int {
 		_, _ = fmt.Fprintf(stderr, "purser: reading the catalogue: %s; see: purser catalog check\n", count(len(broken), "error", "errors"))
 		return exitFailed
 	}
-	text := "purser: " + oneLine(err.Error())
+	text := "purser: " + oneLine(err.Error()) + stable(err)
 	if todo := remedy(err); todo != "" {
 		text += "; " + todo
 	}
@@ -76,12 +77,32 @@ var remedies = []struct {
 	{billing.ErrEventUnknown, "see which there are with: purser events list"},
 	{billing.ErrStripeGone, "look whether PURSER_STRIPE_KEY is of the account and mode that has it"},
 	{billing.ErrStripeUnavailable, "try again in a minute"},
+	{teams.ErrKeyRaced, "run it again with the same --key: it gives the first answer"},
 	{ledger.ErrKeyReused, "choose another --key for another request"},
 	{ledger.ErrAccountNotFound, "nothing was ever allocated to that member"},
 	{ledger.ErrAccountClosed, "the member has left the team"},
 }
 
+// stable is the code of a refusal, on which programs may branch.
+func stable(err error) string {
+	var refusal *teams.Refusal
+	if !errors.As(err, &refusal) {
+		return ""
+	}
+	if refusal.Class == teams.Short {
+		return fmt.Sprintf(" (%s; %s available)", refusal.Code, thousands(refusal.Available))
+	}
+	return " (" + refusal.Code + ")"
+}
+
 func remedy(err error) string {
+	var refusal *teams.Refusal
+	if errors.As(err, &refusal) {
+		if len(refusal.Helps) > 0 {
+			return "what would help: " + strings.Join(refusal.Helps, ", ")
+		}
+		return strings.TrimSuffix(api.Todo(refusal.Code), ".")
+	}
 	for _, r := range remedies {
 		if errors.Is(err, r.err) {
 			return r.todo

@@ -97,6 +97,7 @@ func (s *Server) register() {
 	s.registerAssigning()
 	s.registerPortal()
 	s.registerExplain()
+	s.registerClosing()
 	s.registerBonus()
 	s.registerSuspensions()
 	s.registerKeys()

@@ -30,6 +30,7 @@ type Problem struct {
 	Available *int64       `json:"available,omitempty" doc:"Of a refusal for want of credits: how many there are"`
 	Limit     *LimitState  `json:"limit,omitempty" doc:"Of a refusal because of a limit: how it stands"`
 	Helps     []string     `json:"helps,omitempty" doc:"What would help" example:"buy_pack"`
+	Expires   *int64       `json:"expires,omitempty" doc:"Of a refusal to close a team: how many credits will expire"`
 	Rows      []RowProblem `json:"rows,omitempty" doc:"Of a bulk change: what became of each row"`
 
 	retry time.Duration
@@ -166,6 +167,7 @@ func refused(r *teams.Refusal) *Problem {
 	if r.Field != "" {
 		p.Errors = []FieldError{{Location: "body." + r.Field, Message: r.Detail}}
 	}
+	p.Expires = r.Expires
 	if r.Class == teams.Short {
 		p.Available, p.Helps, p.Limit = &r.Available, r.Helps, viewLimit(r.Limit)
 	}

@@ -25,6 +25,7 @@ var least = map[string]string{
 	"transfer": "admin", "preview-transfer": "admin", "contribute": "admin", "preview-contribute": "admin",
 	"create-team-checkout": "admin",
 	"hand-over":            "owner", "assign-subscription": "owner", "unassign-subscription": "owner", "open-team-portal": "owner",
+	"preview-close-team": "owner", "close-team": "owner",
 	"grant-team-bonus": "backend", "take-team-bonus": "backend", "suspend-team": "backend", "resume-team": "backend",
 }
 
@@ -49,6 +50,8 @@ func sample(id, user string) any {
 		return object{"from": object{"kind": "pool"}, "to": bob, "credits": 1}
 	case "create-team-checkout":
 		return pack
+	case "close-team":
+		return object{"expires": 1} // so many won't: the team lives on
 	case "open-team-portal":
 		return object{"return_url": "https://x.example"}
 	case "hand-over":

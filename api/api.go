@@ -27,20 +27,24 @@ type Config struct {
 	Wall   func() time.Time // the clock that durations and rates follow
 	Logger *slog.Logger
 
-	Version   string // of the binary, for the document
-	Rate      int    // requests a second for each key; 0: RateDefault
-	Alone     bool   // a transaction for each spend, instead of gathering them
-	AcceptURL string // where an invitation is accepted, with {token} in it; "": answers carry the token only
+	Version   string        // of the binary, for the document
+	Rate      int           // requests a second for each key; 0: RateDefault
+	Alone     bool          // a transaction for each spend, instead of gathering them
+	Patience  time.Duration // with a file's reader, for each write; 0: PatienceDefault
+	AcceptURL string        // where an invitation is accepted, with {token} in it; "": answers carry the token only
 }
 
 // RateDefault is how many requests a second each API key may make.
 const RateDefault = 5000
 
+// PatienceDefault is how long the reader of a file may take for each piece of it.
+const PatienceDefault = 30 * time.Second
+
 // Limits of every request.
 const (
 	bodyMax        = 64 << 10
 	requestTimeout = 25 * time.Second
-	exportTimeout  = 10 * time.Minute
+	exportTimeout  = 30 * time.Minute
 )
 
 // Server is the API as an http.Handler.
@@ -56,6 +60,9 @@ type Server struct {
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Rate == 0 {
 		cfg.Rate = RateDefault
+	}
+	if cfg.Patience == 0 {
+		cfg.Patience = PatienceDefault
 	}
 	s := &Server{cfg: cfg, mux: http.NewServeMux()}
 	s.keys = newKeyring(cfg)

@@ -20,8 +20,11 @@ type Purchase struct {
 	ID        string     `json:"id"`
 	TeamID    string     `json:"team_id,omitempty" doc:"Absent of a personal account"`
 	UserID    string     `json:"user_id" doc:"Whose customer pays"`
+	Kind      string     `json:"kind" enum:"checkout,auto" doc:"checkout: somebody pays on a page at Stripe; auto: an automatic top-up"`
 	Pack      string     `json:"pack"`
 	Credits   int64      `json:"credits"`
+	Amount    *int64     `json:"amount" doc:"What Stripe charges, in the currency's smallest unit; null: not known yet"`
+	Currency  string     `json:"currency,omitempty"`
 	State     string     `json:"state" enum:"created,open,processing,paid,failed,expired" doc:"paid: the credits are there"`
 	Reason    string     `json:"reason,omitempty" doc:"Why it is in that state"`
 	URL       string     `json:"url,omitempty" doc:"The page at Stripe on which it can be paid"`
@@ -32,8 +35,8 @@ type Purchase struct {
 
 func viewPurchase(p billing.Purchase) Purchase {
 	return Purchase{
-		ID: p.ID, TeamID: p.TeamID, UserID: p.UserID, Pack: p.Pack, Credits: p.Credits, State: p.State, Reason: p.Reason, URL: p.URL,
-		CreatedBy: p.CreatedBy, CreatedAt: p.CreatedAt.UTC(), PaidAt: utcOrNil(p.PaidAt),
+		ID: p.ID, TeamID: p.TeamID, UserID: p.UserID, Kind: p.Kind, Pack: p.Pack, Credits: p.Credits, Amount: p.Amount, Currency: p.Currency,
+		State: p.State, Reason: p.Reason, URL: p.URL, CreatedBy: p.CreatedBy, CreatedAt: p.CreatedAt.UTC(), PaidAt: utcOrNil(p.PaidAt),
 	}
 }
 
@@ -207,6 +210,7 @@ func (s *Server) registerPurchases() {
 		func(in *UserCheckoutIn) (teams.BuyIn, CheckoutBody) {
 			return teams.BuyIn{UserID: in.UserID, Pack: in.Body.Pack}, in.Body
 		})
+	s.registerPurchaseLists()
 	read(s, spec{
 		id: "get-purchase", method: http.MethodGet, path: "/v1/purchases/{purchase}", tag: "Purchases", scopes: reads,
 		summary: "Get a purchase", refusals: []int{http.StatusNotFound},

@@ -2,16 +2,11 @@ package api
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
-	"fmt"
-	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/jackc/pgx/v5"
 
 	"purser/ledger"
@@ -91,29 +86,35 @@ func viewEntry(book int64) func(ledger.LineDetail) Entry {
 // EntriesFilter chooses entries.
 type EntriesFilter struct {
 	Paging
-	UserID    string    `query:"user_id" maxLength:"200" doc:"Only those that concern this member"`
-	Kinds     []string  `query:"kind" maxItems:"30" doc:"Only these kinds, separated by commas"`
-	Reference string    `query:"reference" maxLength:"200" doc:"Only those with exactly this reference"`
-	From      time.Time `query:"from" doc:"Only those that count from this instant on"`
-	To        time.Time `query:"to" doc:"Only those that count before this instant"`
-	Format    string    `query:"format" enum:"json,csv" doc:"csv, or Accept: text/csv, gives all that match as a file"`
-	Accept    string    `header:"Accept" maxLength:"1000"`
+	Format
+	UserID    string            `query:"user_id" maxLength:"200" doc:"Only those that concern this member"`
+	Kinds     []string          `query:"kind" maxItems:"30" doc:"Only these kinds, separated by commas"`
+	Reference string            `query:"reference" maxLength:"200" doc:"Only those with exactly this reference"`
+	Metadata  map[string]string `query:"metadata,deepObject,explode" doc:"metadata[name]=text: only those whose metadata says that at its top, compared as text; needs from, and to at most 366 days later. Up to ten"`
+	From      time.Time         `query:"from" doc:"Only those that count from this instant on"`
+	To        time.Time         `query:"to" doc:"Only those that count before this instant"`
 }
 
-func (f EntriesFilter) csv() bool {
-	return f.Format == "csv" || f.Format == "" && strings.Contains(f.Accept, "text/csv")
-}
+// metadataFieldsMax bounds what a list is filtered by.
+const metadataFieldsMax = 10
 
-func (f EntriesFilter) of(book int64) (ledger.HistoryFilter, error) {
-	out := ledger.HistoryFilter{Book: book, Holder: f.UserID, Reference: f.Reference, Limit: f.Limit + 1}
+func (f EntriesFilter) of(book int64, at time.Time) (ledger.HistoryFilter, error) {
+	out := ledger.HistoryFilter{Book: book, Holder: f.UserID, Reference: f.Reference, Metadata: f.Metadata}
 	for _, k := range f.Kinds {
 		out.Kinds = append(out.Kinds, ledger.EntryKind(k))
 	}
-	if !f.From.IsZero() {
-		out.From = &f.From
-	}
-	if !f.To.IsZero() {
-		out.To = &f.To
+	out.From, out.To = givenTime(f.From), givenTime(f.To)
+	if len(f.Metadata) > 0 {
+		// Nothing but the entries themselves says what is in them.
+		if len(f.Metadata) > metadataFieldsMax {
+			return out, wrongPlace("query.metadata", "may name ten fields")
+		}
+		if !f.To.IsZero() {
+			at = f.To
+		}
+		if f.From.IsZero() || at.Sub(f.From) > daysMax*24*time.Hour {
+			return out, wrongPlace("query.from", "must be given with metadata, at most 366 days before to, or before now")
+		}
 	}
 	last, err := f.after("entries")
 	if err != nil || last == "" {
@@ -125,112 +126,52 @@ func (f EntriesFilter) of(book int64) (ledger.HistoryFilter, error) {
 	return out, nil
 }
 
-// exported is an answer that is JSON or a file.
-type exported struct {
-	Status      int
-	ContentType string `header:"Content-Type"`
-	ETag        string `header:"ETag"`
-	Body        func(huma.Context)
+// givenTime is nil of one that was left out.
+func givenTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
 
 // history registers a list of entries. book finds whose, and who may see them.
 func history[I any](s *Server, sp spec, filter func(*I) *EntriesFilter, book func(context.Context, pgx.Tx, *call, *I) (int64, error)) {
-	sp.method, sp.tag, sp.scopes, sp.export, sp.refusals = http.MethodGet, "Credits", reads, true, []int{http.StatusNotFound}
-	op := sp.operation()
-	op.Responses = map[string]*huma.Response{
-		"200": {Description: "OK", Content: map[string]*huma.MediaType{
-			"application/json": {Schema: document[Page[Entry]]{}.Schema(s.huma.OpenAPI().Components.Schemas)},
-			"text/csv":         {Schema: &huma.Schema{Type: huma.TypeString}},
-		}},
-		"304": {Description: "Nothing has changed since the ETag"},
-	}
-	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*exported, error) {
-		c, f := callOf(ctx), filter(in)
-		var chosen ledger.HistoryFilter
-		var rows []ledger.LineDetail
-		err := s.look(ctx, func(tx pgx.Tx) error {
+	sp.tag = "Credits"
+	entries := table[ledger.LineDetail]{name: "entries", head: csvHead, row: func(l ledger.LineDetail) []string { return csvRow(viewEntry(l.Book)(l)) }}
+	listing(s, sp, entries, func(in *I) Format { return filter(in).Format },
+		func(ctx context.Context, tx pgx.Tx, c *call, in *I) (source[ledger.LineDetail, Page[Entry]], error) {
+			f := filter(in)
+			src := source[ledger.LineDetail, Page[Entry]]{limit: f.Limit}
 			id, err := book(ctx, tx, c, in)
 			if err != nil {
-				return err
+				return src, err
 			}
-			if chosen, err = f.of(id); err != nil {
-				return err
+			chosen, err := f.of(id, c.at)
+			if err != nil {
+				return src, err
 			}
-			if f.csv() {
-				chosen.Limit = exportChunk
+			src.rows = func(ctx context.Context, tx pgx.Tx, last *ledger.LineDetail, limit int) ([]ledger.LineDetail, error) {
+				next := chosen
+				if next.Limit = limit; last != nil {
+					next.Before = last.Sequence
+				}
+				return ledger.FilterHistory(ctx, tx, next)
 			}
-			rows, err = ledger.FilterHistory(ctx, tx, chosen)
-			return err
+			src.page = func(rows []ledger.LineDetail) Page[Entry] {
+				return page("entries", f.Paging, rows, func(l ledger.LineDetail) string { return strconv.FormatInt(l.Sequence, 10) }, viewEntry(id))
+			}
+			return src, nil
 		})
-		if err != nil {
-			return nil, fail(c, err)
-		}
-		if f.csv() {
-			return &exported{Status: http.StatusOK, ContentType: "text/csv; charset=utf-8", Body: func(hc huma.Context) {
-				hc.SetHeader("Content-Disposition", `attachment; filename="entries.csv"`)
-				hc.SetStatus(http.StatusOK)
-				s.export(ctx, c, hc.BodyWriter(), chosen, rows)
-			}}, nil
-		}
-		out, err := answer(c, http.StatusOK, page("entries", f.Paging, rows, sequenceOf, viewEntry(chosen.Book)))
-		if err != nil {
-			return nil, fail(c, err)
-		}
-		return &exported{Status: out.Status, ContentType: "application/json", ETag: out.ETag, Body: func(hc huma.Context) {
-			hc.SetStatus(out.Status)
-			if out.Status != http.StatusNotModified {
-				_, _ = hc.BodyWriter().Write(out.Body.raw)
-			}
-		}}, nil
-	})
-}
-
-func sequenceOf(l ledger.LineDetail) string { return strconv.FormatInt(l.Sequence, 10) }
-
-// exportChunk is how many entries an export reads at once: its memory stays flat, and no
-// transaction is open while it waits for the reader.
-const exportChunk = 500
-
-// export writes all that matches. What goes wrong in the middle breaks the connection off:
-// a file that ends early must not look whole.
-func (s *Server) export(ctx context.Context, c *call, w io.Writer, f ledger.HistoryFilter, rows []ledger.LineDetail) {
-	out := csv.NewWriter(w)
-	_ = out.Write(csvHead)
-	for {
-		for _, e := range mapped(rows, viewEntry(f.Book)) {
-			_ = out.Write(csvRow(e))
-		}
-		out.Flush()
-		if len(rows) < f.Limit || out.Error() != nil {
-			return
-		}
-		f.Before = rows[len(rows)-1].Sequence
-		err := s.look(ctx, func(tx pgx.Tx) (err error) {
-			rows, err = ledger.FilterHistory(ctx, tx, f)
-			return err
-		})
-		if err != nil {
-			c.failed = fmt.Errorf("exporting entries: %w", err)
-			panic(http.ErrAbortHandler)
-		}
-	}
 }
 
 var csvHead = []string{"id", "at", "created_at", "kind", "credits", "from", "to", "user_id", "actor", "memo", "reference", "key", "of"}
 
 func csvRow(e Entry) []string {
-	row := []string{
-		e.ID, e.At.Format(time.RFC3339Nano), e.CreatedAt.Format(time.RFC3339Nano), e.Kind, strconv.FormatInt(e.Credits, 10),
+	return plainCells([]string{
+		e.ID, csvTime(&e.At), csvTime(&e.CreatedAt), e.Kind, strconv.FormatInt(e.Credits, 10),
 		places(e.Postings, func(p Posting) Account { return p.From }), places(e.Postings, func(p Posting) Account { return p.To }),
 		e.UserID, e.Actor, e.Memo, e.Reference, e.Key, e.Of,
-	}
-	for i, cell := range row {
-		// A spreadsheet would take it for a formula.
-		if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
-			row[i] = "'" + cell
-		}
-	}
-	return row
+	})
 }
 
 // places names the accounts on one side of an entry, each once.

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"purser/teams"
 )
 
@@ -111,15 +109,7 @@ func TestEntries(t *testing.T) {
 	})
 	w.run("ALongExportIsWhole", func(t *testing.T) {
 		w.team("long", "lee", 3000)
-		var many []teams.SpendIn
-		for n := range 1100 {
-			key := fmt.Sprintf("long%d", n)
-			many = append(many, teams.SpendIn{Op: teams.OpSpend, TeamID: "long", UserID: "lee", Credits: 1, Key: key, Hash: []byte(key)})
-		}
-		w.must(func(tx pgx.Tx) error {
-			_, err := teams.SpendMany(t.Context(), tx, w.catalog, many, w.clock.now())
-			return err
-		})
+		w.spendOften("long", "lee", 1100)
 		rows, err := csv.NewReader(strings.NewReader(string(w.get("/v1/teams/long/entries?format=csv&kind=spend").raw))).ReadAll()
 		seen := map[string]bool{}
 		for _, row := range rows {

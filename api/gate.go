@@ -30,7 +30,7 @@ func (s *Server) gate(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	limit := requestTimeout
-	if sp.export {
+	if sp.export && (Format{Format: r.URL.Query().Get("format"), Accept: r.Header.Get("Accept")}).csv() {
 		limit = exportTimeout
 	}
 	bounded, cancel := context.WithTimeout(ctx.Context(), limit)

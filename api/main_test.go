@@ -80,7 +80,7 @@ func newWorld(t *testing.T, change ...func(*api.Config)) *world {
 	t.Helper()
 	w := &world{t: t, db: pgtest.Pool(t), catalog: billing.DemoCatalog(), clock: &clock{}, wall: &clock{}, log: &syncBuffer{}, stripe: &fakeStripe{}}
 	w.clock.set(noon)
-	w.wall.set(noon)
+	w.wall.set(time.Now().Add(time.Hour)) // sockets' deadlines follow it, beside the real time
 	cfg := api.Config{
 		Pool: w.db, Catalog: w.catalog, Stripe: w.stripe, Now: w.clock.now, Wall: w.wall.now,
 		Logger: slog.New(slog.NewJSONHandler(w.log, nil)), Version: "test",

@@ -27,7 +27,7 @@ type spec struct {
 	refusals         []int         // that it may answer beside those of every operation
 	keyless          bool          // posts nothing, so needs no idempotency key
 	secret           bool          // its answer holds a secret
-	export           bool          // may take long
+	export           bool          // may be answered as a file, which takes long
 }
 
 const specKey = "spec"

@@ -23,8 +23,8 @@ var least = map[string]string{
 	"create-invitation": "admin", "resend-invitation": "admin", "revoke-invitation": "admin",
 	"allocate": "admin", "preview-allocate": "admin", "reclaim": "admin", "preview-reclaim": "admin",
 	"transfer": "admin", "preview-transfer": "admin", "contribute": "admin", "preview-contribute": "admin",
-	"create-team-checkout": "admin",
-	"hand-over":            "owner", "assign-subscription": "owner", "unassign-subscription": "owner", "open-team-portal": "owner",
+	"create-team-checkout": "admin", "list-team-purchases": "admin",
+	"hand-over": "owner", "assign-subscription": "owner", "unassign-subscription": "owner", "open-team-portal": "owner",
 	"preview-close-team": "owner", "close-team": "owner",
 	"grant-team-bonus": "backend", "take-team-bonus": "backend", "suspend-team": "backend", "resume-team": "backend",
 }

@@ -2,8 +2,8 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,84 +59,157 @@ func (u UsageByDay) withoutAt() any { u.To = time.Time{}; return u }
 // daysMax bounds the days of one answer.
 const daysMax = 366
 
-// UsageDaysIn asks for usage by day.
-type UsageDaysIn struct {
-	Reading
-	TeamPath
-	UserID string    `query:"user_id" maxLength:"200" doc:"Of this member only"`
-	From   time.Time `query:"from" doc:"From this instant on; left out: from the period's start"`
-	To     time.Time `query:"to" doc:"Before this instant; left out: until now. At most 366 days after from"`
+// UsageDaysFilter asks for usage by day.
+type UsageDaysFilter struct {
+	Format
+	From time.Time `query:"from" doc:"From this instant on; left out: from the period's start"`
+	To   time.Time `query:"to" doc:"Before this instant; left out: until now. At most 366 days after from"`
+}
+
+var (
+	memberUsageTable = table[ledger.Usage]{
+		name: "usage-by-member", head: []string{"user_id", "used", "monthly", "purchased", "rollover", "bonus", "contributed"},
+		row: func(u ledger.Usage) []string {
+			return plainCells(append([]string{u.Holder}, numbers(u.Total(), u.Monthly, u.Purchased, u.Rollover, u.Bonus, u.Contributed)...))
+		},
+	}
+	dayUsageTable = table[DayUsage]{
+		name: "usage-by-day", head: []string{"day", "spent", "reversed", "used"},
+		// A negative number is one, not a formula.
+		row: func(d DayUsage) []string { return append([]string{d.Day}, numbers(d.Spent, d.Reversed, d.Used)...) },
+	}
+)
+
+func numbers(list ...int64) []string {
+	return mapped(list, func(n int64) string { return strconv.FormatInt(n, 10) })
 }
 
 func (s *Server) registerUsage() {
-	notFound := []int{http.StatusNotFound}
-	read(s, spec{
-		id: "list-usage-by-member", method: http.MethodGet, path: "/v1/teams/{team}/usage/members", tag: "Credits", scopes: reads, refusals: notFound,
-		summary: "List what members used in the current period, by id", doc: "A plain member sees one's own. The sum is the pool's used.",
-	}, func(ctx context.Context, tx pgx.Tx, c *call, in *struct {
+	type byMember struct {
 		Reading
 		TeamPath
 		Paging
-	},
-	) (UsageByMember, error) {
-		after, err := in.after("usage")
-		if err != nil {
-			return UsageByMember{}, err
-		}
-		view, err := teams.View(ctx, tx, s.cfg.Catalog, in.TeamID, c.by, c.at)
-		if err != nil {
-			return UsageByMember{}, err
-		}
-		rows := slices.DeleteFunc(view.Usage, func(u ledger.Usage) bool { return u.Holder <= after })
-		slices.SortFunc(rows, func(a, b ledger.Usage) int { return strings.Compare(a.Holder, b.Holder) })
-		p := page("usage", in.Paging, rows, func(u ledger.Usage) string { return u.Holder }, viewUsage)
-		return UsageByMember{PeriodStart: view.Pool.PeriodStart.UTC(), PeriodEnd: view.Pool.PeriodEnd.UTC(), Items: p.Items, Next: p.Next}, nil
-	})
-	read(s, spec{
-		id: "list-usage-by-day", method: http.MethodGet, path: "/v1/teams/{team}/usage/days", tag: "Credits", scopes: reads, refusals: notFound,
-		summary: "List what was used, by day", doc: "A plain member sees one's own.",
-	}, s.usageByDay)
+		Format
+	}
+	listing(s, spec{
+		id: "list-usage-by-member", path: "/v1/teams/{team}/usage/members", tag: "Credits",
+		summary: "List what members used in the current period, by id", doc: "A plain member sees one's own. The sum is the pool's used.",
+	}, memberUsageTable, func(in *byMember) Format { return in.Format },
+		func(ctx context.Context, tx pgx.Tx, c *call, in *byMember) (source[ledger.Usage, UsageByMember], error) {
+			return s.usageByMember(ctx, tx, c, in.TeamID, in.Paging)
+		})
+	s.registerUsageDays()
 }
 
-func (s *Server) usageByDay(ctx context.Context, tx pgx.Tx, c *call, in *UsageDaysIn) (UsageByDay, error) {
-	team, role, err := teams.Look(ctx, tx, in.TeamID, c.by)
+func (s *Server) usageByMember(ctx context.Context, tx pgx.Tx, c *call, teamID string, paging Paging) (source[ledger.Usage, UsageByMember], error) {
+	src := source[ledger.Usage, UsageByMember]{limit: paging.Limit}
+	after, err := paging.after("usage")
 	if err != nil {
-		return UsageByDay{}, err
+		return src, err
 	}
-	only, err := ownOnly(c, role, in.UserID)
+	view, err := teams.View(ctx, tx, s.cfg.Catalog, teamID, c.by, c.at)
 	if err != nil {
-		return UsageByDay{}, err
+		return src, err
 	}
-	out := UsageByDay{From: in.From.UTC(), To: in.To.UTC(), Items: []DayUsage{}}
-	if in.To.IsZero() {
+	all := slices.Clone(view.Usage)
+	slices.SortFunc(all, func(a, b ledger.Usage) int { return strings.Compare(a.Holder, b.Holder) })
+	src.rows = func(_ context.Context, _ pgx.Tx, last *ledger.Usage, limit int) ([]ledger.Usage, error) {
+		from := after
+		if last != nil {
+			from = last.Holder
+		}
+		rest := slices.DeleteFunc(slices.Clone(all), func(u ledger.Usage) bool { return u.Holder <= from })
+		return rest[:min(len(rest), limit)], nil
+	}
+	src.page = func(rows []ledger.Usage) UsageByMember {
+		p := page("usage", paging, rows, func(u ledger.Usage) string { return u.Holder }, viewUsage)
+		return UsageByMember{PeriodStart: view.Pool.PeriodStart.UTC(), PeriodEnd: view.Pool.PeriodEnd.UTC(), Items: p.Items, Next: p.Next}
+	}
+	return src, nil
+}
+
+func (s *Server) registerUsageDays() {
+	type teamDays struct {
+		Reading
+		TeamPath
+		Only string `query:"user_id" maxLength:"200" doc:"Of this member only"`
+		UsageDaysFilter
+	}
+	listing(s, spec{
+		id: "list-usage-by-day", path: "/v1/teams/{team}/usage/days", tag: "Credits",
+		summary: "List what was used, by day", doc: "A plain member sees one's own.",
+	}, dayUsageTable, func(in *teamDays) Format { return in.Format },
+		func(ctx context.Context, tx pgx.Tx, c *call, in *teamDays) (source[DayUsage, UsageByDay], error) {
+			team, role, err := teams.Look(ctx, tx, in.TeamID, c.by)
+			if err == nil {
+				in.Only, err = ownOnly(c, role, in.Only)
+			}
+			if err != nil {
+				return source[DayUsage, UsageByDay]{}, err
+			}
+			return s.usageByDay(ctx, tx, c, team.BookID, in.Only, in.UsageDaysFilter)
+		})
+	type userDays struct {
+		Reading
+		UserPath
+		UsageDaysFilter
+	}
+	listing(s, spec{
+		id: "list-user-usage-by-day", path: "/v1/users/{user}/usage/days", tag: "Credits",
+		summary: "List what a personal account used, by day", doc: "In whatever team it was used.",
+	}, dayUsageTable, func(in *userDays) Format { return in.Format },
+		func(ctx context.Context, tx pgx.Tx, c *call, in *userDays) (source[DayUsage, UsageByDay], error) {
+			if err := c.onlySelf(in.UserID); err != nil {
+				return source[DayUsage, UsageByDay]{}, err
+			}
+			user, err := teams.GetUser(ctx, tx, in.UserID)
+			if err != nil {
+				return source[DayUsage, UsageByDay]{}, err
+			}
+			return s.usageByDay(ctx, tx, c, user.BookID, "", in.UsageDaysFilter)
+		})
+}
+
+// usageByDay is read at once: there are few days in it.
+func (s *Server) usageByDay(ctx context.Context, tx pgx.Tx, c *call, book int64, only string, f UsageDaysFilter) (source[DayUsage, UsageByDay], error) {
+	out := UsageByDay{From: f.From.UTC(), To: f.To.UTC(), Items: []DayUsage{}}
+	if f.To.IsZero() {
 		out.To = c.at.UTC().Add(time.Microsecond) // what counts now is in it
 	}
-	if in.From.IsZero() {
-		pool, err := billing.ReadPool(ctx, tx, s.cfg.Catalog, team.BookID, c.at)
+	if f.From.IsZero() {
+		pool, err := billing.ReadPool(ctx, tx, s.cfg.Catalog, book, c.at)
 		if err != nil {
-			return UsageByDay{}, err
+			return source[DayUsage, UsageByDay]{}, err
 		}
 		out.From = pool.PeriodStart.UTC()
 	}
 	if out.To.Before(out.From) || out.To.Sub(out.From) > daysMax*24*time.Hour {
-		return UsageByDay{}, wrongPlace("query.to", "must follow from, by at most 366 days")
+		return source[DayUsage, UsageByDay]{}, wrongPlace("query.to", "must follow from, by at most 366 days")
 	}
-	rows, err := ledger.UsageByDay(ctx, tx, team.BookID, out.From, out.To)
+	rows, err := ledger.UsageByDay(ctx, tx, book, out.From, out.To)
 	if err != nil {
-		return UsageByDay{}, err
+		return source[DayUsage, UsageByDay]{}, err
 	}
 	for _, r := range rows {
-		if only != "" && r.Holder != only {
-			continue
+		if only == "" || r.Holder == only {
+			out.add(r)
 		}
-		day := r.Day.UTC().Format(time.DateOnly)
-		if n := len(out.Items); n == 0 || out.Items[n-1].Day != day {
-			out.Items = append(out.Items, DayUsage{Day: day})
-		}
-		last := &out.Items[len(out.Items)-1]
-		last.Spent += r.Spent
-		last.Reversed += r.Reversed
-		last.Used = last.Spent - last.Reversed
 	}
-	return out, nil
+	return source[DayUsage, UsageByDay]{
+		limit: daysMax,
+		rows:  func(context.Context, pgx.Tx, *DayUsage, int) ([]DayUsage, error) { return out.Items, nil },
+		page:  func([]DayUsage) UsageByDay { return out },
+	}, nil
+}
+
+// add adds what a holder used on a day; the days come in order.
+func (u *UsageByDay) add(r ledger.DayUsage) {
+	day := r.Day.UTC().Format(time.DateOnly)
+	if n := len(u.Items); n == 0 || u.Items[n-1].Day != day {
+		u.Items = append(u.Items, DayUsage{Day: day})
+	}
+	last := &u.Items[len(u.Items)-1]
+	last.Spent += r.Spent
+	last.Reversed += r.Reversed
+	last.Used = last.Spent - last.Reversed
 }

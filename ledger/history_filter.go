@@ -71,6 +71,7 @@ type HistoryFilter struct {
 // LineDetail is an entry as a history shows it, with all that L10 asks for.
 type LineDetail struct {
 	Line
+	Book     int64
 	Metadata json.RawMessage
 	Undoes   int64
 	EndsAt   *time.Time
@@ -131,6 +132,7 @@ func FilterHistory(ctx context.Context, q interface {
 		return nil, fmt.Errorf("reading the history: %w", err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l LineDetail, err error) {
+		l.Book = f.Book
 		err = row.Scan(l.into()...)
 		return l, err
 	})

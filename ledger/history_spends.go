@@ -17,7 +17,6 @@ type Rows interface {
 // SpendRecord is a spend or a capture as it stands.
 type SpendRecord struct {
 	LineDetail
-	Book     int64
 	Peer     *EntryRef // the entry of another book that asked for it
 	Reversed int64     // given back so far
 }
@@ -26,7 +25,6 @@ type SpendRecord struct {
 // not anything was written since.
 type HoldRecord struct {
 	LineDetail
-	Book      int64
 	Peer      *EntryRef // the entry of another book that asked for it
 	Status    HoldStatus
 	Captured  int64
@@ -45,7 +43,7 @@ func ReadSpend(ctx context.Context, q Rows, ref EntryRef) (SpendRecord, error) {
 		return SpendRecord{}, fmt.Errorf("reading a spend: %w", err)
 	}
 	record, err := pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (SpendRecord, error) {
-		r := SpendRecord{Book: ref.Book}
+		r := SpendRecord{LineDetail: LineDetail{Book: ref.Book}}
 		var peer peerColumns
 		err := row.Scan(append(r.into(), &peer.book, &peer.sequence, &r.Reversed)...)
 		r.Peer = peer.ref()
@@ -119,7 +117,7 @@ func readHolds(ctx context.Context, q Rows, book int64, at time.Time, sql string
 		return nil, fmt.Errorf("reading holds: %w", err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (HoldRecord, error) {
-		h := HoldRecord{Book: book}
+		h := HoldRecord{LineDetail: LineDetail{Book: book}}
 		var peer peerColumns
 		err := row.Scan(append(h.into(), &peer.book, &peer.sequence, &h.Status, &h.Captured, &h.ExpiresAt, &h.SettledAt, &h.Capture)...)
 		h.Peer = peer.ref()

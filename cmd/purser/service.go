@@ -85,7 +85,10 @@ func startService(ctx context.Context, cfg serviceConfig) (*service, error) {
 	if err != nil {
 		return nil, errors.Join(err, listen.Close())
 	}
-	s.server = &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	s.server = &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		WriteTimeout: time.Minute, // files are given more, piece by piece
+	}
 	if s.worker != nil {
 		if err := s.worker.Start(context.WithoutCancel(ctx)); err != nil {
 			return nil, errors.Join(err, listen.Close(), s.closeAPI(ctx))

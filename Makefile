@@ -1,5 +1,6 @@
 # Every command a person needs. `make demo` and `make test` need only Go, git and
-# make; on Debian, root gets PostgreSQL installed on the way.
+# make; on Debian, root gets PostgreSQL installed on the way. `make test` also fetches
+# Stripe's command line from npm's registry, once.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -47,7 +48,7 @@ build: ## Build bin/purser, static and stamped with its version
 	go build $(BUILDFLAGS) -ldflags '$(LDFLAGS)' -o bin/purser ./cmd/purser
 
 .PHONY: test
-test: install-postgres format vet ## Everything a landing needs: format, vet, all tests
+test: install-postgres install-stripe-cli format vet ## Everything a landing needs: format, vet, all tests
 	go test $(TESTFLAGS) ./...
 
 .PHONY: check
@@ -70,13 +71,13 @@ arrows: install-postgres ## Hold the table of which package may import which
 	go test ./cmd/...
 
 .PHONY: race
-race: install-postgres ## Test the concurrent packages with the race detector, which needs gcc
+race: install-postgres install-stripe-cli ## Test the concurrent packages with the race detector, which needs gcc
 	@command -v "$${CC:-gcc}" >/dev/null || { \
 	  echo "The race detector needs cgo and so a C compiler. On Debian: apt-get install gcc libc6-dev"; exit 1; }
 	CGO_ENABLED=1 go test -race $(TESTFLAGS) $$(go list -e -f '{{.ImportPath}}' $(CONCURRENT) 2>/dev/null)
 
 .PHONY: soak
-soak: install-postgres ## Take long random walks through the state machines (WALKS=5000 SOAK=10m)
+soak: install-postgres install-stripe-cli ## Take long random walks through the state machines (WALKS=5000 SOAK=10m)
 	@packages=$$(go list -f '{{range .TestImports}}{{.}} {{end}}{{range .XTestImports}}{{.}} {{end}}{{.ImportPath}}' ./... | \
 	  awk '/pgregory\.net\/rapid /{ print $$NF }'); \
 	if [ -z "$$packages" ]; then echo "No package has walks."; exit 1; fi; \
@@ -110,6 +111,10 @@ docker: ## Build the container image
 .PHONY: install-postgres
 install-postgres: ## Install PostgreSQL's programs where they are missing
 	@if [ -z "$$PURSER_TEST_DATABASE_URL" ]; then .ci/install-postgres; fi
+
+.PHONY: install-stripe-cli
+install-stripe-cli: ## Fetch Stripe's own command line, which tries the local Stripe
+	@.ci/install-stripe-cli
 
 # The tools have a module of their own, so that what they need stays out of ours.
 bin/%: tools/go.mod tools/go.sum

@@ -20,6 +20,7 @@ func (s *Server) routes() http.Handler {
 		}
 	}
 	mux.HandleFunc("/v1/", s.unknownRoute)
+	mux.HandleFunc("/v2/", s.unknownRoute)
 	mux.HandleFunc("GET /c/pay/{id}", s.checkoutPage)
 	mux.HandleFunc("POST /c/pay/{id}", s.payPage)
 	mux.HandleFunc("GET /i/{id}", s.invoicePage)

@@ -117,6 +117,7 @@ func (k *walk) live() {
 			k.clock.advance(time.Duration(rapid.IntRange(0, 600).Draw(t, "seconds")) * time.Second)
 		},
 	})
+	k.end()
 }
 
 // call makes a request and notes it if it succeeded.

@@ -85,7 +85,7 @@ func (c *Closing) decide(s *State) {
 		}
 	}
 	for _, debt := range s.Book.Debts() {
-		if i := c.homeOf(s.Book.DebtLot(debt.Cause)); i >= 0 {
+		if i := c.debtorOf(s, debt); i >= 0 {
 			c.Homeward[i].Debt += debt.Credits
 		} else {
 			c.Debt += debt.Credits
@@ -117,6 +117,19 @@ func (c *Closing) homeOf(lot *ledger.Lot) int {
 		}
 	}
 	return -1
+}
+
+// debtorOf finds whom a debt follows; -1: nobody. It may be for credits of a subscription
+// whose lot isn't here any more.
+func (c *Closing) debtorOf(s *State, debt ledger.DebtOf) int {
+	for i, h := range c.homes {
+		for _, sub := range h.subs {
+			if sub.caused(debt) {
+				return i
+			}
+		}
+	}
+	return c.homeOf(s.Book.DebtLot(debt.Cause))
 }
 
 // addPart adds to the part of a lot, which may lie in several accounts.

@@ -40,6 +40,14 @@ func SetAutoTopUp(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in TopUpSe
 	if errors.As(err, &bad) {
 		return setting, refuseField(bad.Code, bad.Field, "%s", bad.Error())
 	}
+	if err != nil || in.TeamID == "" {
+		return setting, err
+	}
+	// Looked at again, under the lock: one that has closed buys nothing any more.
+	team, err := GetTeam(ctx, tx, in.TeamID)
+	if err == nil && team.ClosedAt != nil {
+		return setting, errTeamClosed()
+	}
 	return setting, err
 }
 

@@ -17,6 +17,9 @@ import (
 // ShowTeam is a team as it is answered.
 func ShowTeam(t teams.Team) Team { return viewTeam(t) }
 
+// ShowClosing is what becomes of a team that closes as it is answered.
+func ShowClosing(c *teams.Closing) Closing { return viewClosing(c) }
+
 // ShowSettings is what is set of a member as it is answered.
 func ShowSettings(m teams.Member) Settings { return viewSettings(m) }
 
@@ -83,6 +86,9 @@ func ShowSpend(op teams.Op, of string, out *teams.SpendOut) any {
 	}
 	return v
 }
+
+// ShowHold is a hold as it stands.
+func ShowHold(h teams.HoldSeen) HoldState { return viewHoldState(h) }
 
 // ParseHold reads a hold's id; one that can't be names none.
 func ParseHold(id string) (ledger.EntryRef, bool) { return parseRef("hold", id) }

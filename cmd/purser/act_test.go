@@ -64,6 +64,10 @@ func TestSpending(t *testing.T) {
 	})
 	t.Run("S1_HoldCaptureReleaseReverse", func(t *testing.T) {
 		hold := did[api.Hold](c, "hold", "make", "acme", "ann", "200", "--for", "1h").v
+		shows(t, c.ok("hold", "list", "acme"), `^ID +USER +CREDITS`, `^`+hold.ID+` +ann +200 +2026-03-10T12:00:00Z +2026-03-10T13:00:00Z$`)
+		if list := decoded[page[api.HoldState]](c, "hold", "list", "acme", "--member", "olga"); len(list.Items) != 0 {
+			t.Errorf("%+v", list)
+		}
 		if hold.ExpiresAt == nil || hold.ExpiresAt.Sub(hold.At).Hours() != 1 || hold.Available != 650 {
 			t.Errorf("%+v", hold)
 		}

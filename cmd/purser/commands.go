@@ -39,6 +39,7 @@ type commands struct {
 		List   teamListCommand   `cmd:"" help:"List teams."`
 		Set    teamSetCommand    `cmd:"" help:"Change a team's attributes."`
 
+		Close    teamCloseCommand    `cmd:"" help:"Close a team for good: what is its owner's goes home, the rest expires."`
 		HandOver teamHandOverCommand `cmd:"" help:"Hand a team over to another member."`
 		Suspend  teamSuspendCommand  `cmd:"" help:"Stop all spending of a team. Nothing is lost."`
 		Resume   teamResumeCommand   `cmd:"" help:"Let a suspended team go on."`
@@ -46,6 +47,7 @@ type commands struct {
 	Member struct {
 		List       memberListCommand       `cmd:"" help:"List a team's members with their figures."`
 		Show       memberShowCommand       `cmd:"" help:"Say which features and which credits a member has."`
+		Explain    memberExplainCommand    `cmd:"" help:"Say why a member has what a member has, and what comes next."`
 		Invite     memberInviteCommand     `cmd:"" help:"Invite somebody by e-mail: prints the link for the mail."`
 		Set        memberSetCommand        `cmd:"" help:"Change members' role, access and limit, all or nothing."`
 		Remove     memberRemoveCommand     `cmd:"" help:"Take members out of the team."`
@@ -62,6 +64,7 @@ type commands struct {
 	Spend   spendCommand   `cmd:"" help:"Spend a member's credits."`
 	Reverse reverseCommand `cmd:"" help:"Give a spend back, whole or in part."`
 	Hold    struct {
+		List    holdListCommand    `cmd:"" help:"List a team's open holds, the first to end first."`
 		Make    holdMakeCommand    `cmd:"" help:"Hold a member's credits for a while."`
 		Capture holdCaptureCommand `cmd:"" help:"Use a hold, whole or in part."`
 		Release holdReleaseCommand `cmd:"" help:"Give a hold back."`

@@ -35,11 +35,11 @@ func TestGuideBalances(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := newGuide(t, plans)
-	var customer, subscription string
+	var subscription string
 
 	g.step("ATeamWhoseMembersHaveBalances", func() {
 		g.as("olga").post("/v1/teams", `{"id": "studio", "owner_id": "olga", "name": "Studio"}`).answers(`{"sharing": "pool"}`)
-		customer, subscription = g.subscribe("studio_monthly", "2", "purser_team", "studio", "purser_user", "olga")
+		_, subscription = g.subscribe("studio_monthly", "2", "purser_team", "studio", "purser_user", "olga")
 		g.as("olga").patch("/v1/teams/studio", `{"sharing": "balances"}`).answers(`{"sharing": "balances"}`)
 		g.pool("studio", `{"plan": "studio", "seats": 2, "total": 2000, "monthly": 2000, "allocated": 0, "available": 2000}`)
 	})
@@ -158,7 +158,7 @@ func TestGuideBalances(t *testing.T) {
 	g.step("B13_T8_APlanWithoutTeams", func() {
 		price, err := g.price(g.t.Context(), "basic_monthly")
 		g.must(err)
-		g.portal(customer, subscription, url.Values{"price": {price}, "seats": {"2"}})
+		g.portal("studio", "olga", subscription, url.Values{"price": {price}, "seats": {"2"}})
 		// 2 × 100 instead of 2 × 1,000 this month: 1,800 are taken back. Nobody is removed.
 		g.pool("studio", `{"plan": "basic", "seats": 2, "total": 1200, "monthly": 200, "rollover": 1000, "used": 50, "allocated": 690, "available": 460}`)
 		g.as("ann").get("/v1/teams/studio/members").answers(`{"items": [{"user_id": "ann"}, {"user_id": "cleo"}, {"user_id": "olga"}]}`)

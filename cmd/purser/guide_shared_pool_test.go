@@ -10,13 +10,13 @@ import (
 func TestGuideSharedPool(t *testing.T) {
 	t.Parallel()
 	g := newGuide(t, nil)
-	var customer, subscription string
+	var subscription string
 	change := func(changes string) reply {
 		return g.as("olga").post("/v1/teams/acme/members/changes", `{"changes": [`+changes+`]}`)
 	}
 
 	g.step("T2_CreatingATeamAssignsTheSubscription", func() {
-		customer, subscription = g.subscribe("team_monthly", "3", "purser_user", "olga")
+		_, subscription = g.subscribe("team_monthly", "3", "purser_user", "olga")
 		g.account("olga", `{"plan": "team", "seats": 3, "monthly_per_seat": 1000, "total": 3000, "monthly": 3000, "available": 3000}`)
 
 		g.as("olga").post("/v1/teams", `{"id": "acme", "owner_id": "olga", "name": "Acme"}`).answers(`{"owner_id": "olga", "sharing": "pool"}`)
@@ -89,7 +89,7 @@ func TestGuideSharedPool(t *testing.T) {
 		change(`{"user_id": "dora", "access": "credits"}`).answers(`{"results": [{"member": {"access": "credits"}}]}`)
 	})
 	g.step("B10_SeatsBoughtInThePortalRaiseThePool", func() {
-		g.portal(customer, subscription, seats(5))
+		g.portal("acme", "olga", subscription, seats(5))
 		g.pool("acme", `{"seats": 5, "total": 5000, "monthly": 5000, "used": 1600, "available": 3400}`)
 		g.later(time.Minute)
 		change(`{"user_id": "ann", "access": "seat"}`).answers(`{"results": [{"member": {"seat_at": "2026-01-15T09:05:00Z"}}]}`)
@@ -97,7 +97,7 @@ func TestGuideSharedPool(t *testing.T) {
 		change(`{"user_id": "dora", "access": "seat"}`).answers(`{"results": [{"member": {"seat_at": "2026-01-15T09:06:00Z"}}]}`)
 	})
 	g.step("T5_FewerSeatsMakeTheYoungestFallBack", func() {
-		g.portal(customer, subscription, seats(3))
+		g.portal("acme", "olga", subscription, seats(3))
 		g.pool("acme", `{"seats": 3, "total": 3000, "monthly": 3000, "used": 1600, "available": 1400}`)
 		g.as("olga").get("/v1/teams/acme/members").answers(`{"items": [{"user_id": "ann", "access": "personal"}, {"user_id": "ben", "access": "seat"},
 			{"user_id": "cleo", "access": "seat"}, {"user_id": "dora", "access": "personal"}, {"user_id": "olga", "access": "seat"}]}`)

@@ -217,17 +217,23 @@ func (g *guide) buys(user, account, pack string) {
 	g.as(user).get("/v1/purchases/" + purchase.text("id")).answers(`{"state": "paid"}`)
 }
 
-// portal presses the button of Stripe's billing portal that changes a subscription, with
-// the fields of its form.
-func (g *guide) portal(customer, subscription string, form url.Values) {
+// portal leads the owner to Stripe's billing portal, and presses the button there that
+// changes the subscription, with the fields of its form.
+func (g *guide) portal(team, owner, subscription string, form url.Values) {
 	g.t.Helper()
-	var session struct{ URL string }
-	g.must(g.stage.post(g.t.Context(), "/v1/billing_portal/sessions", url.Values{"customer": {customer}}, &session))
+	page := g.as(owner).post("/v1/teams/"+team+"/billing-portal-sessions", `{"return_url": "https://app.acme.example/credits", "flow": "seats"}`).
+		answers(fmt.Sprintf(`{"subscription_id": %q}`, subscription)).text("url")
 	form.Set("do", "update")
-	req, err := http.NewRequestWithContext(g.t.Context(), http.MethodPost, session.URL+"/subscriptions/"+subscription, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(g.t.Context(), http.MethodPost, page+"/subscriptions/"+subscription, strings.NewReader(form.Encode()))
 	g.must(err)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	g.must(answer(req, nil))
+	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := stay.Do(req)
+	g.must(err)
+	g.must(res.Body.Close())
+	if res.StatusCode != http.StatusSeeOther {
+		g.t.Fatalf("the portal answers %s", res.Status)
+	}
 	g.must(g.settled(g.t.Context()))
 }
 

@@ -49,6 +49,34 @@ func (c *teamHandOverCommand) Run(ctx context.Context, p *program) error {
 	}})
 }
 
+// teamCloseCommand closes a team (T16).
+type teamCloseCommand struct {
+	ID      string   `arg:"" help:"The team's id."`
+	Expires int64    `help:"How many credits will expire by it, as --preview says: exactly so many are given up."`
+	Preview bool     `help:"Show what it would do, and do nothing."`
+	Act     actFlags `embed:"" json:"-"`
+}
+
+// Run closes it for good, or shows what would become of its credits.
+func (c *teamCloseCommand) Run(ctx context.Context, p *program) error {
+	if c.Preview {
+		return c.Act.By.look(ctx, p, "closing the team", func(ctx context.Context, a *acting) (any, error) {
+			closing, err := teams.PreviewClose(ctx, a.tx, a.catalog, c.ID, a.by, a.at)
+			if err != nil {
+				return nil, err
+			}
+			return api.ShowClosing(closing), nil
+		})
+	}
+	return c.Act.act(ctx, p, deed{doing: "closing the team", command: c, team: c.ID, do: func(ctx context.Context, a *acting) (any, bool, error) {
+		closing, err := teams.Close(ctx, a.tx, a.catalog, teams.CloseIn{TeamID: c.ID, By: a.by, Expires: c.Expires}, a.at)
+		if err != nil {
+			return nil, false, err
+		}
+		return api.ShowClosing(closing), false, nil
+	}})
+}
+
 // suspendFlags name whom an operator suspends or resumes (T16). Again changes nothing, so
 // there is no key.
 type suspendFlags struct {

@@ -75,6 +75,32 @@ func (c *memberShowCommand) Run(ctx context.Context, p *program) error {
 	})
 }
 
+// memberExplainCommand says why a member has what a member has (N2).
+type memberExplainCommand struct {
+	Team string  `arg:"" help:"The team's id."`
+	User string  `arg:"" help:"The member."`
+	By   byFlags `embed:""`
+}
+
+// memberExplained is the explanation as it is shown.
+type memberExplained struct {
+	UserID    string             `json:"user_id"`
+	Why       []string           `json:"why"`
+	Next      []billing.Forecast `json:"next"`
+	Available int64              `json:"available"`
+}
+
+// Run explains.
+func (c *memberExplainCommand) Run(ctx context.Context, p *program) error {
+	return c.By.look(ctx, p, "explaining the member", func(ctx context.Context, a *acting) (any, error) {
+		e, err := teams.ExplainMember(ctx, a.tx, a.catalog, c.Team, c.User, a.by, a.at)
+		if err != nil {
+			return nil, err
+		}
+		return memberExplained{UserID: c.User, Why: e.Why, Next: e.Next, Available: e.Access.Available}, nil
+	})
+}
+
 // memberSetCommand changes members, all or nothing.
 type memberSetCommand struct {
 	Team   string     `arg:"" help:"The team's id."`

@@ -60,6 +60,8 @@ func TestMembers(t *testing.T) {
 			t.Errorf("%+v", m)
 		}
 		shows(t, c.ok("member", "show", "acme", "ben"), `^access +personal$`, `^credits of +user$`, `^may spend +no$`, `^refusal +personal_account_empty$`, `^helps +buy_pack$`)
+		shows(t, c.ok("member", "explain", "acme", "ben"), `^user +ben$`, `^why +\S.* \S`)
+		c.fails(exitFailed, []string{"explaining the member", "(member_not_found)"}, "member", "explain", "acme", "zoe")
 		c.fails(exitFailed, []string{"switching the access", "(personal_already)"}, "member", "go-personal", "acme", "ben")
 		if m := did[api.Settings](c, "member", "go-back", "acme", "ben").v; m.Access != "credits" {
 			t.Errorf("%+v", m)
@@ -86,6 +88,7 @@ func TestMembers(t *testing.T) {
 		}
 		c.fails(exitFailed, []string{"changing the team", "(sharing_invalid)"}, "team", "set", "acme", "--sharing", "some")
 		shows(t, c.ok("team", "suspend", "acme"), `^suspended at +2026-03-10T12:00:00Z$`)
+		shows(t, c.ok("team", "show", "acme"), `^suspended +2026-03-10T12:00:00Z$`)
 		c.fails(exitFailed, []string{"(team_suspended)"}, "spend", "acme", "ann", "1")
 		if team := decoded[teams.Team](c, "team", "resume", "acme"); team.SuspendedAt != nil {
 			t.Errorf("%+v", team)
@@ -100,6 +103,19 @@ func TestMembers(t *testing.T) {
 			t.Errorf("%+v", v)
 		}
 		c.fails(exitFailed, []string{"handing the team over", "(owner_already)"}, "team", "hand-over", "acme", "ann")
+	})
+	t.Run("T16_Closing", func(t *testing.T) {
+		t.Parallel()
+		c := newCLI(t)
+		c.team("100", "ann")
+		shows(t, c.ok("team", "close", "acme", "--preview"), `^expires +100$`, `^expiring +bonus, credits 100`)
+		c.fails(exitFailed, []string{"closing the team", "(expiry_unconfirmed)", "100"}, "team", "close", "acme")
+		if v := did[api.Closing](c, "team", "close", "acme", "--expires", "100").v; v.Team.ClosedAt == nil || v.Expires != 100 {
+			t.Errorf("%+v", v)
+		}
+		shows(t, c.ok("team", "show", "acme"), `^closed +2026-03-10T12:00:00Z$`)
+		c.fails(exitFailed, []string{"(team_closed)"}, "spend", "acme", "ann", "1")
+		shows(t, c.ok("audit"), `^audit: 0 differences$`)
 	})
 }
 

@@ -84,6 +84,26 @@ func (c *holdReleaseCommand) Run(ctx context.Context, p *program) error {
 	return c.Act.settle(ctx, p, "releasing", c, c.Hold, nil, teams.SpendIn{Op: teams.OpRelease, TeamID: c.Team})
 }
 
+// holdListCommand lists open holds.
+type holdListCommand struct {
+	Team   string  `arg:"" help:"The team's id."`
+	Member string  `placeholder:"USER" help:"Only this member's."`
+	Limit  int     `default:"50" help:"How many to show, 1 to 500."`
+	By     byFlags `embed:""`
+}
+
+// Run lists those on the team's credits, the first to end first.
+func (c *holdListCommand) Run(ctx context.Context, p *program) error {
+	if err := (listFlags{Limit: c.Limit}).check(); err != nil {
+		return err
+	}
+	fields := []string{"id", "user_id", "credits", "at", "expires_at", "memo", "reference"}
+	return list(ctx, p, c.By, fields, func(ctx context.Context, a *acting) (page[api.HoldState], error) {
+		rows, err := teams.ListHolds(ctx, a.tx, teams.Spender{TeamID: c.Team}, a.by, ledger.OpenHoldsFilter{Holder: c.Member, At: a.at, Limit: c.Limit})
+		return page[api.HoldState]{Items: mapped(rows, api.ShowHold)}, err
+	})
+}
+
 // settle captures, releases or reverses what an id names; without an amount, the whole.
 func (f actFlags) settle(ctx context.Context, p *program, doing string, command any, id string, credits *int64, in teams.SpendIn) error {
 	parse := map[bool]func(string) (ledger.EntryRef, bool){true: api.ParseSpend, false: api.ParseHold}[in.Op == teams.OpReverse]

@@ -87,6 +87,15 @@ func (v teamView) print(p *program, asJSON bool) error {
 		{"team", v.ID}, {"name", v.Name}, {"description", v.Description}, {"owner", v.OwnerID}, {"sharing", v.Sharing},
 		{"since", stamp(v.CreatedAt)},
 	}
+	if v.FallBack {
+		lines = append(lines, []string{"falls back", "yes: members who are out of credits go on with their own"})
+	}
+	if v.SuspendedAt != nil {
+		lines = append(lines, []string{"suspended", stamp(*v.SuspendedAt)})
+	}
+	if v.ClosedAt != nil {
+		lines = append(lines, []string{"closed", stamp(*v.ClosedAt)})
+	}
 	for _, s := range v.Subscriptions {
 		lines = append(lines, []string{"subscription", s.ID + " (" + string(s.Status) + ", " + s.State + ")"})
 	}

@@ -21,7 +21,10 @@ type Config struct {
 	Catalog *billing.Catalog
 	Stripe  billing.Stripe // sells packs
 	// Stage stages the jobs of events that waited for a customer.
-	Stage  func(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error
+	Stage func(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error
+	// StageTopUps stages the decision of automatic top-ups whose credits ran low.
+	StageTopUps func(ctx context.Context, tx pgx.Tx, books []int64) error
+
 	NewID  func(kind string) string
 	Now    func() time.Time // the clock that credits follow
 	Wall   func() time.Time // the clock that durations and rates follow
@@ -100,6 +103,7 @@ func (s *Server) register() {
 	s.registerMemberships()
 	s.registerCatalog()
 	s.registerPurchases()
+	s.registerAutoTopUps()
 	s.registerSubscriptions()
 	s.registerAssigning()
 	s.registerPortal()

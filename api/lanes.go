@@ -27,13 +27,14 @@ type lanes struct {
 	pool     *pgxpool.Pool
 	catalog  *billing.Catalog
 	now      func() time.Time
+	stage    func(ctx context.Context, tx pgx.Tx, books []int64) error
 	gatherer *gather.Gatherer[teams.SpendIn, *teams.SpendOut] // nil: a transaction each
 }
 
 // openLanes gives each lane a connection of its own, so that reads can't keep a batch
 // waiting.
 func openLanes(ctx context.Context, cfg Config) (*lanes, error) {
-	l := &lanes{pool: cfg.Pool, catalog: cfg.Catalog, now: cfg.Now}
+	l := &lanes{pool: cfg.Pool, catalog: cfg.Catalog, now: cfg.Now, stage: cfg.StageTopUps}
 	if cfg.Alone {
 		return l, nil
 	}
@@ -118,8 +119,12 @@ func (l *lanes) serve(ctx context.Context, batch []teams.SpendIn) (answers laneA
 func (l *lanes) decide(ctx context.Context, batch []teams.SpendIn) (laneAnswers, error) {
 	var results []teams.SpendResult
 	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) (err error) {
-		results, err = teams.SpendMany(ctx, tx, l.catalog, batch, l.now())
-		return err
+		var low []int64
+		results, low, err = teams.SpendMany(ctx, tx, l.catalog, batch, l.now())
+		if err != nil || len(low) == 0 {
+			return err
+		}
+		return l.stage(ctx, tx, low)
 	})
 	if err != nil {
 		return nil, err

@@ -84,8 +84,9 @@ func newWorld(t *testing.T, change ...func(*api.Config)) *world {
 	cfg := api.Config{
 		Pool: w.db, Catalog: w.catalog, Stripe: w.stripe, Now: w.clock.now, Wall: w.wall.now,
 		Logger: slog.New(slog.NewJSONHandler(w.log, nil)), Version: "test",
-		NewID: func(kind string) string { return fmt.Sprintf("%s_%06d", kind, w.made.Add(1)) },
-		Stage: func(context.Context, pgx.Tx, []billing.EventArgs) error { return nil },
+		NewID:       func(kind string) string { return fmt.Sprintf("%s_%06d", kind, w.made.Add(1)) },
+		Stage:       func(context.Context, pgx.Tx, []billing.EventArgs) error { return nil },
+		StageTopUps: func(context.Context, pgx.Tx, []int64) error { return nil },
 	}
 	for _, c := range change {
 		c(&cfg)

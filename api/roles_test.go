@@ -26,6 +26,7 @@ var least = map[string]string{
 	"create-team-checkout": "admin", "list-team-purchases": "admin",
 	"hand-over": "owner", "assign-subscription": "owner", "unassign-subscription": "owner", "open-team-portal": "owner",
 	"preview-close-team": "owner", "close-team": "owner",
+	"get-team-auto-top-up": "admin", "set-team-auto-top-up": "admin",
 	"grant-team-bonus": "backend", "take-team-bonus": "backend", "suspend-team": "backend", "resume-team": "backend",
 }
 
@@ -54,6 +55,8 @@ func sample(id, user string) any {
 		return object{"expires": 1} // so many won't: the team lives on
 	case "open-team-portal":
 		return object{"return_url": "https://x.example"}
+	case "set-team-auto-top-up":
+		return object{"on": false, "threshold": 0, "pack": "pack_1000", "credits_per_month_max": 1000, "amount_per_month_max": 1000}
 	case "hand-over":
 		return object{"user_id": "ann"} // who is the owner already
 	case "grant-team-bonus", "take-team-bonus":

@@ -40,7 +40,7 @@ func (w *world) spendOften(team, user string, n int) {
 		many[i] = teams.SpendIn{Op: teams.OpSpend, TeamID: team, UserID: user, Credits: 1, Key: key, Hash: []byte(key)}
 	}
 	w.must(func(tx pgx.Tx) error {
-		_, err := teams.SpendMany(w.t.Context(), tx, w.catalog, many, w.clock.now())
+		_, _, err := teams.SpendMany(w.t.Context(), tx, w.catalog, many, w.clock.now())
 		return err
 	})
 }

@@ -45,19 +45,19 @@ func (in *AutoTopUpIn) check(c *Catalog, rules TopUpRules) error {
 	}
 	switch {
 	case in.Threshold < 0 || in.Threshold > ledger.CreditsMax:
-		return &SettingError{"threshold", "threshold_out_of_range", "must be between 0 and 1,000,000,000,000"}
+		return &SettingError{"threshold", "threshold_invalid", "must be between 0 and 1,000,000,000,000"}
 	case !known:
 		return &SettingError{"pack", "pack_not_found", fmt.Sprintf("names %q, which the catalogue doesn't have", in.Pack)}
 	case in.CreditsMax < 1 || in.CreditsMax > ledger.CreditsMax:
-		return &SettingError{"credits_per_month_max", "cap_required", "must be between 1 and 1,000,000,000,000: a cap in credits is needed"}
+		return &SettingError{"credits_per_month_max", "caps_invalid", "must be between 1 and 1,000,000,000,000: a cap in credits is needed"}
 	case in.AmountMax < 1 || in.AmountMax > ledger.CreditsMax:
-		return &SettingError{"amount_per_month_max", "cap_required", "must be between 1 and 1,000,000,000,000: a cap in money is needed"}
+		return &SettingError{"amount_per_month_max", "caps_invalid", "must be between 1 and 1,000,000,000,000: a cap in money is needed"}
 	case !currencyWord.MatchString(in.Currency):
-		return &SettingError{"currency", "currency_required", "must be three lower-case letters: the catalogue doesn't say what the pack is paid in"}
+		return &SettingError{"currency", "currency_invalid", "must be three lower-case letters: the catalogue doesn't say what the pack is paid in"}
 	case pack.Price.Currency != "" && in.Currency != pack.Price.Currency:
-		return &SettingError{"currency", "currency_mismatch", "must be " + pack.Price.Currency + ", in which the pack is paid"}
+		return &SettingError{"currency", "currency_invalid", "must be " + pack.Price.Currency + ", in which the pack is paid"}
 	case len(in.PaymentMethodID) > 255:
-		return &SettingError{"payment_method_id", "payment_method_too_long", "must be an id of Stripe's"}
+		return &SettingError{"payment_method_id", "payment_method_invalid", "must be an id of Stripe's"}
 	case !in.On:
 		return nil // what is off may keep what the plan forbids by now
 	case !rules.Auto:
@@ -65,13 +65,13 @@ func (in *AutoTopUpIn) check(c *Catalog, rules TopUpRules) error {
 	case !rules.AllowsPack(in.Pack):
 		return &SettingError{"pack", "pack_not_sold", fmt.Sprintf("names %q, which the plan doesn't sell", in.Pack)}
 	case in.CreditsMax < pack.Credits:
-		return &SettingError{"credits_per_month_max", "cap_below_pack", "is less than one pack brings, so nothing could ever be bought"}
+		return &SettingError{"credits_per_month_max", "caps_invalid", "is less than one pack brings, so nothing could ever be bought"}
 	case in.AmountMax < pack.Price.UnitAmount:
-		return &SettingError{"amount_per_month_max", "cap_below_pack", "is less than one pack costs, so nothing could ever be bought"}
+		return &SettingError{"amount_per_month_max", "caps_invalid", "is less than one pack costs, so nothing could ever be bought"}
 	case rules.AutoCreditsPerMonthMax > 0 && in.CreditsMax > rules.AutoCreditsPerMonthMax:
-		return &SettingError{"credits_per_month_max", "cap_above_plan", fmt.Sprintf("may be at most %d on this plan", rules.AutoCreditsPerMonthMax)}
+		return &SettingError{"credits_per_month_max", "caps_invalid", fmt.Sprintf("may be at most %d on this plan", rules.AutoCreditsPerMonthMax)}
 	case rules.AutoAmountPerMonthMax > 0 && in.AmountMax > rules.AutoAmountPerMonthMax:
-		return &SettingError{"amount_per_month_max", "cap_above_plan", fmt.Sprintf("may be at most %d on this plan", rules.AutoAmountPerMonthMax)}
+		return &SettingError{"amount_per_month_max", "caps_invalid", fmt.Sprintf("may be at most %d on this plan", rules.AutoAmountPerMonthMax)}
 	}
 	return nil
 }

@@ -216,7 +216,7 @@ func TestCrosswise(t *testing.T) {
 		}
 		other := in
 		other.TeamID, other.UserID, other.Key = at[1-a], who[1-b], key+"b"
-		results, err := SpendMany(t.Context(), tx, catalog(), []SpendIn{in, other}, start)
+		results, _, err := SpendMany(t.Context(), tx, catalog(), []SpendIn{in, other}, start)
 		for _, r := range results {
 			err = errors.Join(err, r.Err)
 		}

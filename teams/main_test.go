@@ -242,7 +242,7 @@ func (w *world) batch(ins ...SpendIn) []SpendResult {
 	}
 	var results []SpendResult
 	w.must(func(tx pgx.Tx) (err error) {
-		results, err = SpendMany(w.t.Context(), tx, w.catalog, ins, w.at)
+		results, _, err = SpendMany(w.t.Context(), tx, w.catalog, ins, w.at)
 		return err
 	})
 	return results

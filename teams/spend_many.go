@@ -24,7 +24,7 @@ var ErrAgain = errors.New("the member's access changed meanwhile")
 
 // Spend is SpendMany of one.
 func Spend(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in SpendIn, at time.Time) (*SpendOut, error) {
-	results, err := SpendMany(ctx, tx, c, []SpendIn{in}, at)
+	results, _, err := SpendMany(ctx, tx, c, []SpendIn{in}, at)
 	if err != nil {
 		return nil, err
 	}
@@ -34,13 +34,14 @@ func Spend(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in SpendIn, at ti
 // SpendMany decides requests together, in order, each with its own answer: the books are
 // locked and loaded once, and what all of them post is written once. A request that is
 // refused changes nothing and holds nobody up. An error of the whole means that nothing
-// was decided; the transaction must be rolled back.
-func SpendMany(ctx context.Context, tx pgx.Tx, c *billing.Catalog, ins []SpendIn, at time.Time) ([]SpendResult, error) {
+// was decided; the transaction must be rolled back. Low are the books whose automatic
+// top-up is to be decided now: whoever commits stages that.
+func SpendMany(ctx context.Context, tx pgx.Tx, c *billing.Catalog, ins []SpendIn, at time.Time) (results []SpendResult, low []int64, err error) {
 	d, err := openDesk(ctx, tx, c, ins, at)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	results := make([]SpendResult, len(ins))
+	results = make([]SpendResult, len(ins))
 	for i, in := range ins {
 		if err := d.ready(i, in); err != nil {
 			results[i].Err = err
@@ -48,7 +49,8 @@ func SpendMany(ctx context.Context, tx pgx.Tx, c *billing.Catalog, ins []SpendIn
 		}
 		results[i].Out, results[i].Err = d.decide(in, d.whom[i].user)
 	}
-	return results, d.save(ctx, tx)
+	low, err = d.save(ctx, tx)
+	return results, low, err
 }
 
 // ready tells whether everything that the request may touch is locked.
@@ -216,21 +218,24 @@ func (d *desk) mayHold(team *Team, userID string, book int64) bool {
 	return book == team.BookID || d.users[userID] != nil && d.users[userID].BookID == book
 }
 
-func (d *desk) save(ctx context.Context, tx pgx.Tx) error {
+func (d *desk) save(ctx context.Context, tx pgx.Tx) (low []int64, err error) {
 	states := make([]*billing.State, 0, len(d.states))
 	for _, s := range d.states {
 		if err := s.Settle(d.at); err != nil {
-			return err
+			return nil, err
 		}
 		states = append(states, s)
+		if s.RunsLow() {
+			low = append(low, s.Book.ID)
+		}
 	}
 	for key := range d.changed {
 		if err := storeMember(ctx, tx, *d.members[key]); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if len(states) == 0 {
-		return nil
+		return nil, nil
 	}
-	return billing.Save(ctx, tx, states...)
+	return low, billing.Save(ctx, tx, states...)
 }

@@ -217,7 +217,7 @@ func TestSpendKeys(t *testing.T) {
 		acme(w)
 		results := []SpendResult{}
 		w.must(func(tx pgx.Tx) (err error) {
-			results, err = SpendMany(t.Context(), tx, w.catalog, []SpendIn{
+			results, _, err = SpendMany(t.Context(), tx, w.catalog, []SpendIn{
 				{Op: OpSpend, TeamID: "acme", UserID: "bob", Credits: 1, Hash: []byte("a")},
 				{Op: OpSpend, TeamID: "acme", UserID: "bob", Credits: 1, Hash: []byte("b"), Key: "ledger:expiry:1:1"},
 			}, w.at)

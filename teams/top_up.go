@@ -28,8 +28,11 @@ type TopUpSetting struct {
 // SetAutoTopUp switches an automatic top-up on or off, or changes it (P2). Admins do so
 // for their team, users for themselves.
 func SetAutoTopUp(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in TopUpSetting, at instant) (billing.AutoTopUp, error) {
-	place, err := findPlace(ctx, tx, in.TeamID, in.UserID, in.By, "set its automatic top-up")
+	place, err := findPlace(ctx, tx, in.TeamID, in.UserID, in.By)
 	if err != nil {
+		return billing.AutoTopUp{}, err
+	}
+	if err := place.may("set its automatic top-up"); err != nil {
 		return billing.AutoTopUp{}, err
 	}
 	setting, err := billing.SetAutoTopUp(ctx, tx, c, billing.AutoTopUpIn{
@@ -53,9 +56,12 @@ func SetAutoTopUp(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in TopUpSe
 
 // GetAutoTopUp shows an automatic top-up to those who may set it.
 func GetAutoTopUp(ctx context.Context, db billing.DB, teamID, userID string, by Actor) (billing.AutoTopUp, error) {
-	place, err := findPlace(ctx, db, teamID, userID, by, "see its automatic top-up")
+	place, err := findPlace(ctx, db, teamID, userID, by)
 	if err != nil {
 		return billing.AutoTopUp{}, err
+	}
+	if place.room != nil && !place.room.role.Manages() {
+		return billing.AutoTopUp{}, refuse(Forbidden, "role_forbids", "a %s may not see its automatic top-up", place.room.role)
 	}
 	setting, err := billing.GetAutoTopUp(ctx, db, place.book)
 	if errors.Is(err, billing.ErrNoAutoTopUp) {
@@ -84,6 +90,15 @@ func PayerOf(ctx context.Context, tx pgx.Tx, s billing.AutoTopUp) (userID, custo
 type place struct {
 	book  int64
 	owner string
+	room  *room // of a team: as whoever asks sees it
+}
+
+// may refuses those who don't manage the team; of a personal account there is nobody else.
+func (p place) may(what string) error {
+	if p.room == nil {
+		return nil
+	}
+	return p.room.may(p.room.role.Manages(), what)
 }
 
 // userOf is the user of a personal account, and "" of a team's pool.
@@ -94,14 +109,15 @@ func (p place) userOf(teamID string) string {
 	return p.owner
 }
 
-// findPlace finds a pool or a personal account, and refuses those who don't manage it.
-func findPlace(ctx context.Context, db billing.DB, teamID, userID string, by Actor, what string) (place, error) {
+// findPlace finds a pool or a personal account. To those who have nothing to do with it
+// it doesn't exist.
+func findPlace(ctx context.Context, db billing.DB, teamID, userID string, by Actor) (place, error) {
 	if teamID == "" {
 		user, err := GetUser(ctx, db, userID)
 		if errors.Is(err, ErrUserUnknown) || err == nil && !by.Backend() && by.User != userID {
 			return place{}, refuse(NotFound, "user_not_found", "there is no user %q", userID)
 		}
-		return place{user.BookID, user.ID}, err
+		return place{book: user.BookID, owner: user.ID}, err
 	}
 	team, err := GetTeam(ctx, db, teamID)
 	if errors.Is(err, ErrTeamUnknown) {
@@ -111,8 +127,5 @@ func findPlace(ctx context.Context, db billing.DB, teamID, userID string, by Act
 		return place{}, err
 	}
 	r := &room{team: team}
-	if err := r.findRole(ctx, db, by); err != nil {
-		return place{}, err
-	}
-	return place{team.BookID, team.OwnerID}, r.may(r.role.Manages(), what)
+	return place{team.BookID, team.OwnerID, r}, r.findRole(ctx, db, by)
 }

@@ -23,7 +23,7 @@ func BenchmarkEvents(b *testing.B) {
 		d.fake.sell(id, customer, "team_monthly", 5, jan15)
 		work(b, w, d.event("customer.subscription.created", id, customer))
 	}
-	stage, err := Stager(d.pool, quiet())
+	stage, err := NewStager(d.pool, quiet())
 	ok(b, err)
 	d.fake.gate = func(id string) {
 		d.fake.change(id, func(s *billing.Subscription) { s.Items[0].Quantity = 11 - s.Items[0].Quantity })
@@ -42,7 +42,7 @@ func BenchmarkEvents(b *testing.B) {
 				}
 				args = append(args, event.Args())
 			}
-			return stage(b.Context(), tx, args)
+			return stage.Events(b.Context(), tx, args)
 		})
 		d.until("all is worked", func() bool { return d.count(`SELECT count(*) FROM events WHERE state = 'received'`) == 0 })
 	}

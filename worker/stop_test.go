@@ -102,7 +102,7 @@ func warm(d *desk) {
 // stageAll puts events for the subscription into the inbox, with their jobs.
 func (d *desk) stageAll(n int) {
 	d.t.Helper()
-	stage, err := Stager(d.pool, quiet())
+	stage, err := NewStager(d.pool, quiet())
 	ok(d.t, err)
 	d.inTx(func(tx pgx.Tx) error {
 		var args []billing.EventArgs
@@ -113,6 +113,6 @@ func (d *desk) stageAll(n int) {
 			}
 			args = append(args, event.Args())
 		}
-		return stage(d.t.Context(), tx, args)
+		return stage.Events(d.t.Context(), tx, args)
 	})
 }

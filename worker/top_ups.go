@@ -28,7 +28,7 @@ func (t *topUpWorker) Work(ctx context.Context, job *river.Job[billing.TopUpArgs
 	return t.w.TopUp(ctx, job.Args.BookID)
 }
 
-// StageTopUps stages the decision of automatic top-ups whose credits ran low. What is
+// stageTopUps stages the decision of automatic top-ups whose credits ran low. What is
 // dropped while its like runs, the sweep finds within a minute.
 func stageTopUps(ctx context.Context, client *river.Client[pgx.Tx], tx pgx.Tx, books []int64) error {
 	if len(books) == 0 {

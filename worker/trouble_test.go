@@ -85,7 +85,7 @@ func (i impatient) FetchSubscription(ctx context.Context, id string) (billing.Fe
 // replay reopens events and stages them, as the operator's command does.
 func (w *world) replay(f billing.EventFilter) {
 	w.t.Helper()
-	stage, err := Stager(w.pool, quiet())
+	stage, err := NewStager(w.pool, quiet())
 	ok(w.t, err)
 	w.inTx(func(tx pgx.Tx) error {
 		args, err := billing.ReopenEvents(w.t.Context(), tx, f)
@@ -95,6 +95,6 @@ func (w *world) replay(f billing.EventFilter) {
 		if len(args) == 0 {
 			w.t.Error("nothing to replay")
 		}
-		return stage(w.t.Context(), tx, args)
+		return stage.Events(w.t.Context(), tx, args)
 	})
 }

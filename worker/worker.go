@@ -151,16 +151,26 @@ func (w *Worker) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Stager gives the function that stages jobs for events in a transaction, for processes
-// that insert and never work.
-func Stager(pool *pgxpool.Pool, logger *slog.Logger) (func(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error, error) {
+// Stager stages jobs in a transaction, for processes that insert and never work.
+type Stager struct{ client *river.Client[pgx.Tx] }
+
+// NewStager prepares to stage jobs.
+func NewStager(pool *pgxpool.Pool, logger *slog.Logger) (*Stager, error) {
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: logger})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the job queue: %w", err)
 	}
-	return func(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error {
-		return stage(ctx, client, tx, args)
-	}, nil
+	return &Stager{client}, nil
+}
+
+// Events stages jobs for events.
+func (s *Stager) Events(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error {
+	return stage(ctx, s.client, tx, args)
+}
+
+// TopUps stages the decision of automatic top-ups whose credits ran low.
+func (s *Stager) TopUps(ctx context.Context, tx pgx.Tx, books []int64) error {
+	return stageTopUps(ctx, s.client, tx, books)
 }
 
 // stage inserts one job an event. They are not unique: River's uniqueness covers running

@@ -95,9 +95,9 @@ func (w *world) receive() {
 		"url": {w.hook.URL}, "enabled_events[]": {"*"}, "api_version": {localstripe.APIVersion},
 	}, &made)
 	w.secret = made.Secret
-	stage, err := Stager(w.pool, quiet())
+	stage, err := NewStager(w.pool, quiet())
 	ok(w.t, err)
-	handler = webhooks.New(webhooks.Config{Pool: w.pool, Stage: stage, Secrets: []string{w.secret}, Now: time.Now, Logger: quiet()})
+	handler = webhooks.New(webhooks.Config{Pool: w.pool, Stage: stage.Events, Secrets: []string{w.secret}, Now: time.Now, Logger: quiet()})
 }
 
 // sell makes the catalogue's prices at Stripe.
@@ -243,7 +243,7 @@ func (w *world) user(id string) (user teams.User) {
 // link tells purser whose customer it is, as the product's backend would.
 func (w *world) link(customer, user string) {
 	w.t.Helper()
-	stage, err := Stager(w.pool, quiet())
+	stage, err := NewStager(w.pool, quiet())
 	ok(w.t, err)
 	w.inTx(func(tx pgx.Tx) error {
 		u, err := teams.EnsureUser(w.t.Context(), tx, user, w.stripe.Now())
@@ -254,7 +254,7 @@ func (w *world) link(customer, user string) {
 		if err != nil {
 			return err
 		}
-		return stage(w.t.Context(), tx, reopened)
+		return stage.Events(w.t.Context(), tx, reopened)
 	})
 }
 

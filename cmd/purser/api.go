@@ -36,12 +36,12 @@ func (f apiFlags) check() []string {
 
 // openAPI makes the API of this service.
 func (s *service) openAPI(ctx context.Context) error {
-	stage, err := worker.Stager(s.cfg.Pool, s.cfg.Logger)
+	stage, err := worker.NewStager(s.cfg.Pool, s.cfg.Logger)
 	if err != nil {
 		return err
 	}
 	s.api, err = api.New(ctx, api.Config{
-		Pool: s.cfg.Pool, Catalog: s.cfg.Catalog, Stripe: s.cfg.Stripe, Stage: stage, NewID: newID, Now: s.cfg.Now, Wall: s.cfg.Wall,
+		Pool: s.cfg.Pool, Catalog: s.cfg.Catalog, Stripe: s.cfg.Stripe, Stage: stage.Events, StageTopUps: stage.TopUps, NewID: newID, Now: s.cfg.Now, Wall: s.cfg.Wall,
 		Logger: s.cfg.Logger, Rate: s.cfg.API.Rate, Alone: s.cfg.API.Alone, AcceptURL: s.cfg.API.AcceptURL,
 	})
 	return err

@@ -29,7 +29,7 @@ func (c *customerLinkCommand) Run(ctx context.Context, p *program) error {
 		return usage("%q can't be the id of a customer at Stripe", plain(c.Customer))
 	}
 	return c.Database.use(ctx, p, func(db *pgxpool.Pool) error {
-		stage, err := worker.Stager(db, p.logger())
+		stage, err := worker.NewStager(db, p.logger())
 		if err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (c *customerLinkCommand) Run(ctx context.Context, p *program) error {
 				return err
 			}
 			linked.customerView, linked.Staged = viewCustomer(owner), len(args)
-			return stage(ctx, tx, args)
+			return stage.Events(ctx, tx, args)
 		})
 		if err != nil {
 			return fmt.Errorf("linking %s to user %q: %w", c.Customer, c.User, err)

@@ -43,7 +43,7 @@ func (c *eventsReplayCommand) Run(ctx context.Context, p *program) error {
 	return c.Database.use(ctx, p, func(db *pgxpool.Pool) error {
 		r := replayer{db: db}
 		var err error
-		if r.stage, err = worker.Stager(db, p.logger()); err != nil {
+		if r.stage, err = worker.NewStager(db, p.logger()); err != nil {
 			return err
 		}
 		if len(c.IDs) > 0 {
@@ -62,7 +62,7 @@ func (c *eventsReplayCommand) Run(ctx context.Context, p *program) error {
 
 type replayer struct {
 	db     *pgxpool.Pool
-	stage  func(context.Context, pgx.Tx, []billing.EventArgs) error
+	stage  *worker.Stager
 	staged int
 }
 
@@ -108,7 +108,7 @@ func (r *replayer) reopen(ctx context.Context, filter billing.EventFilter) error
 		if err != nil {
 			return err
 		}
-		if err := r.stage(ctx, tx, args); err != nil {
+		if err := r.stage.Events(ctx, tx, args); err != nil {
 			return err
 		}
 		r.staged += len(args)

@@ -109,12 +109,12 @@ func (s *service) handler(ctx context.Context) (http.Handler, error) {
 	if s.cfg.Role == roleWorker {
 		return mux, nil
 	}
-	stage, err := worker.Stager(s.cfg.Pool, s.cfg.Logger)
+	stage, err := worker.NewStager(s.cfg.Pool, s.cfg.Logger)
 	if err != nil {
 		return nil, err
 	}
 	mux.Handle("/webhooks/stripe", webhooks.New(webhooks.Config{
-		Pool: s.cfg.Pool, Stage: stage, Secrets: s.cfg.Secrets, Livemode: s.cfg.Livemode, Now: s.cfg.Wall, Logger: s.cfg.Logger,
+		Pool: s.cfg.Pool, Stage: stage.Events, Secrets: s.cfg.Secrets, Livemode: s.cfg.Livemode, Now: s.cfg.Wall, Logger: s.cfg.Logger,
 	}))
 	if err := s.openAPI(ctx); err != nil {
 		return nil, err

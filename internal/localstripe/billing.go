@@ -84,43 +84,6 @@ func pad(n int64) string {
 	return digits
 }
 
-// collect attempts to take what an open invoice asks for. The error is the refusal.
-func (s *Server) collect(inv *invoice, m *paymentMethod) *apiError {
-	if inv.status != "open" {
-		return nil
-	}
-	inv.attempted = true
-	inv.attempts++
-	if m == nil {
-		refusal := invalidCode("invoice_payment_intent_requires_action", "",
-			"This customer has no attached payment source or default payment method. Please consider adding a default payment method.")
-		refusal.code = "resource_missing"
-		s.failed(inv)
-		return refusal
-	}
-	off := inv.reason != "subscription_create" && m.does.authenticates != "always"
-	refusal := s.attempt(inv.intent, m, off, false)
-	switch {
-	case refusal != nil:
-		s.failed(inv)
-		return refusal
-	case inv.intent.status == "requires_action":
-		s.tell(inv.clock(), "invoice.payment_action_required", inv)
-		s.failed(inv)
-		return &apiError{
-			status: 402, kind: "card_error", code: "invoice_payment_intent_requires_action", intent: inv.intent,
-			message: "This payment requires additional user action before it can be completed successfully. Payment can be completed using the PaymentIntent associated with the invoice.",
-		}
-	}
-	return nil
-}
-
-// collectUnasked is an attempt that the clock makes, so that no caller waits for its outcome. A refusal isn't lost:
-// collect has counted the attempt, told of it by invoice.payment_failed, and planned the retry or given up.
-func (s *Server) collectUnasked(inv *invoice) {
-	_ = s.collect(inv, s.methodOf(inv))
-}
-
 // settle marks an invoice paid and lets its subscription know.
 func (s *Server) settle(inv *invoice, outOfBand bool) {
 	before := inv.render(s)
@@ -208,7 +171,7 @@ func (s *Server) tryBilling(inv *invoice) *apiError {
 			return
 		}
 		s.finalize(inv)
-		refusal = s.collect(inv, s.methodOf(inv))
+		refusal = s.collect(inv, s.methodOf(inv), attempting{offSession: true})
 	})
 	return refusal
 }

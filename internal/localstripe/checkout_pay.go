@@ -136,7 +136,7 @@ func (s *Server) payer(cs *checkoutSession) *customer {
 // paySubscription subscribes as Checkout does: incomplete first, then active.
 func (s *Server) paySubscription(cs *checkoutSession, m *paymentMethod, with Payment) error {
 	if m != nil {
-		if refusal := m.does.refusal(); refusal != nil {
+		if refusal := m.does.refusal(); refusal != nil && !m.does.slow {
 			return refusal
 		}
 		if m.does.authenticates != "" && !with.Authenticated {
@@ -156,16 +156,17 @@ func (s *Server) paySubscription(cs *checkoutSession, m *paymentMethod, with Pay
 	}
 	sub.session, cs.sub, cs.invoice = cs, sub, sub.latest
 	if sub.latest.status == "open" {
-		pi := sub.latest.intent
-		sub.latest.attempted = true
-		sub.latest.attempts++
-		if refusal := s.attempt(pi, m, false, true); refusal != nil {
+		sub.latest.intent.session = cs
+		if refusal := s.tryInvoice(sub.latest, m, attempting{authenticated: true}); refusal != nil {
 			return refusal
 		}
 	}
-	cs.status, cs.paymentStatus = "complete", "paid"
-	if cs.total() == 0 {
+	cs.status = "complete"
+	switch {
+	case cs.total() == 0:
 		cs.paymentStatus = "no_payment_required"
+	case sub.latest.status == "paid":
+		cs.paymentStatus = "paid" // a bank debit is unpaid until its money comes
 	}
 	s.tell(cs.clock(s), "checkout.session.completed", cs)
 	return nil

@@ -150,6 +150,7 @@ func (s *Server) controlFaults(r *http.Request) (any, error) {
 	s.SetDelivery(in)
 	return obj{
 		"drop": anyList(in.Drop), "hold": anyList(in.Hold), "duplicate": int64(in.Duplicate), "twin": anyList(in.Twin), "wait": in.Wait,
+		"delay": int64(in.Delay), "version": in.Version, "down": anyList(in.Down),
 	}, nil
 }
 

@@ -34,27 +34,3 @@ func (s *Server) controlAuthenticate(r *http.Request) (any, error) {
 	}
 	return obj{}, s.Authenticate(r.PathValue("id"), in.OK)
 }
-
-// Authenticate answers the bank's question about a payment that requires_action, as its owner would.
-func (s *Server) Authenticate(id string, ok bool) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cause = cause{}
-	pi, err := s.intent(id, "id")
-	if err != nil {
-		return err
-	}
-	if pi.status != "requires_action" {
-		return invalidCode("payment_intent_unexpected_state", "", "This PaymentIntent waits for no authentication: it is %s.", pi.status)
-	}
-	if ok {
-		if refusal := s.attempt(pi, pi.method, false, true); refusal != nil {
-			return refusal
-		}
-		return nil
-	}
-	s.decline(pi, pi.method, &apiError{
-		status: 402, kind: "card_error", code: "payment_intent_authentication_failure", message: "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod to attempt to fulfill this PaymentIntent again.",
-	})
-	return nil
-}

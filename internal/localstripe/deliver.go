@@ -19,6 +19,9 @@ const (
 
 // send tries until the endpoint answers 2xx, backing off between attempts.
 func (o *outbox) send(d *delivery) {
+	if !o.pause(d.delay) {
+		return
+	}
 	backoff := firstBackoff
 	for attempt := 1; ; attempt++ {
 		state, err := o.attempt(d)
@@ -32,14 +35,25 @@ func (o *outbox) send(d *delivery) {
 		if state != deliveryDue {
 			return
 		}
-		pause := time.NewTimer(backoff)
-		select {
-		case <-o.ctx.Done():
-			pause.Stop()
+		if !o.pause(backoff) {
 			return
-		case <-pause.C:
 		}
 		backoff = min(2*backoff, backoffMax)
+	}
+}
+
+// pause is false when everything ended meanwhile.
+func (o *outbox) pause(length time.Duration) bool {
+	if length == 0 {
+		return true
+	}
+	pause := time.NewTimer(length)
+	defer pause.Stop()
+	select {
+	case <-o.ctx.Done():
+		return false
+	case <-pause.C:
+		return true
 	}
 }
 
@@ -64,6 +78,9 @@ func (o *outbox) attempt(d *delivery) (deliveryState, error) {
 	url, secrets, ok := o.server.target(d.endpoint)
 	if !ok {
 		return deliveryCancelled, nil
+	}
+	if o.down(url) {
+		return deliveryDue, fmt.Errorf("delivering %s: %w", d.event, errEndpointDown)
 	}
 	request, err := http.NewRequestWithContext(o.ctx, http.MethodPost, url, bytes.NewReader(d.body))
 	if err != nil {

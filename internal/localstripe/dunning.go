@@ -31,7 +31,10 @@ func (s *Server) SetDunning(d Dunning) error {
 // failed tells of a failed attempt and plans what follows.
 func (s *Server) failed(inv *invoice) {
 	before := inv.render(s)
-	last := s.planRetry(inv)
+	last := false
+	if inv.counted {
+		last, inv.counted = s.planRetry(inv), false
+	}
 	if s.batch == nil {
 		s.changed(inv.clock(), "invoice.updated", inv, before)
 	}

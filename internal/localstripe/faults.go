@@ -1,6 +1,10 @@
 package localstripe
 
-import "math/rand/v2"
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+)
 
 // Faults disturb deliveries from now on. A pattern is an event's id, its type, or the beginning of a type
 // with a star.
@@ -10,7 +14,27 @@ type Faults struct {
 	Duplicate int      `json:"duplicate"` // sent so many times more
 	Twin      []string `json:"twin"`      // told by two events with ids of their own, as Stripe sometimes does
 	// Wait lets an invoice stay a draft while its invoice.created is not acknowledged, up to 72 hours.
-	Wait bool `json:"wait"`
+	Wait    bool          `json:"wait"`
+	Delay   time.Duration `json:"delay"`   // in nanoseconds, before the first attempt of each delivery
+	Version string        `json:"version"` // the API version that bodies are rendered in; default 2023-10-16
+	Down    []string      `json:"down"`    // addresses of endpoints that can't be reached, as long as this stands
+}
+
+var errEndpointDown = errors.New("connection refused: the endpoint is down")
+
+func (o *outbox) down(address string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return matchesAny(o.faults.Down, address)
+}
+
+// rendered is an event as it goes over the wire. A repetition keeps the shape that it was first sent in.
+func (o *outbox) rendered(e *event) []byte {
+	envelope := e.envelope(o.pendingLocked(e.id))
+	if o.faults.Version != "" {
+		envelope = inVersion(envelope, o.faults.Version)
+	}
+	return encode(envelope)
 }
 
 func (f Faults) drops(d *delivery) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -42,9 +43,8 @@ func (s *Server) api(run handler) http.HandlerFunc {
 			s.answerError(w, err)
 			return
 		}
-		s.disturbed(w, r, func(w http.ResponseWriter) {
-			s.carryOut(w, &call{Server: s, params: in, request: r}, requestID, run)
-		})
+		c := &call{Server: s, params: in, request: r}
+		s.disturbed(w, c, requestID, func(w http.ResponseWriter) { s.carryOut(w, c, requestID, run) })
 	}
 }
 
@@ -68,15 +68,20 @@ func (s *Server) carryOut(w http.ResponseWriter, c *call, requestID string, run 
 		}
 	}
 	s.cause = cause{request: requestID, key: key}
-	status, body := s.run(c, run)
+	body, err := s.run(c, run)
 	s.cause = cause{}
+	status := http.StatusOK
+	if err != nil {
+		advise(w, err)
+		status, body = s.errorBody(err)
+	}
 	if key != "" && c.request.Method == http.MethodPost && worthKeeping(status) {
 		s.keep(c, key, replay{request: requestID, status: status, body: body})
 	}
 	writeJSON(w, status, body)
 }
 
-func (s *Server) run(c *call, run handler) (int, []byte) {
+func (s *Server) run(c *call, run handler) ([]byte, error) {
 	answer, err := run(c)
 	if err == nil {
 		err = c.finish()
@@ -85,9 +90,9 @@ func (s *Server) run(c *call, run handler) (int, []byte) {
 		err = s.expand(o, c.strings("expand"))
 	}
 	if err != nil {
-		return s.errorBody(err)
+		return nil, err
 	}
-	return http.StatusOK, encode(answer)
+	return encode(answer), nil
 }
 
 func (s *Server) errorBody(err error) (int, []byte) {
@@ -106,8 +111,22 @@ func (s *Server) answerError(w http.ResponseWriter, err error) {
 }
 
 func (s *Server) answerErrorLocked(w http.ResponseWriter, err error) {
+	advise(w, err)
 	status, body := s.errorBody(err)
 	writeJSON(w, status, body)
+}
+
+// advise says whether a retry is worth it, where Stripe is known to: a lock or a key in use is soon free, and what was
+// refused will be refused again.
+func advise(w http.ResponseWriter, err error) {
+	var refused *apiError
+	if !errors.As(err, &refused) {
+		return
+	}
+	again := refused.code == "lock_timeout" || refused.status == http.StatusConflict
+	if again || refused.status >= 400 && refused.status < http.StatusTooManyRequests {
+		w.Header().Set("Stripe-Should-Retry", strconv.FormatBool(again))
+	}
 }
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {

@@ -83,15 +83,13 @@ func createIntent(c *call) (any, error) {
 
 // confirm charges the card and answers 402 when it is refused. An invoice counts it as an attempt.
 func (s *Server) confirm(pi *paymentIntent, m *paymentMethod, in confirming) (any, error) {
-	inv := pi.invoice
-	if inv != nil && inv.status == "open" {
-		inv.attempted = true
-		inv.attempts++
+	var refusal *apiError
+	if inv := pi.invoice; inv != nil && inv.status == "open" {
+		refusal = s.tryInvoice(inv, m, attempting{offSession: in.offSession})
+	} else {
+		refusal = s.attempt(pi, m, in.offSession, false)
 	}
-	if refusal := s.attempt(pi, m, in.offSession, false); refusal != nil {
-		if inv != nil && inv.status == "open" {
-			s.failed(inv)
-		}
+	if refusal != nil {
 		return nil, refusal
 	}
 	return pi.render(s), nil

@@ -51,7 +51,7 @@ func (s *Server) payInvoicePage(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	err := s.payHosted(inv, r.PostFormValue("payment_method"), r.PostFormValue("authenticated") == "true")
+	err := s.payHosted(inv, r.PostFormValue("payment_method"), r.PostFormValue("authenticated"))
 	page, status := s.invoiceView(inv), http.StatusOK
 	if err != nil {
 		page.Error, status = err.Error(), http.StatusPaymentRequired
@@ -59,26 +59,29 @@ func (s *Server) payInvoicePage(w http.ResponseWriter, r *http.Request) {
 	s.showPage(w, status, "invoice", page)
 }
 
-// payHosted pays as a person on the page: on session, so that the bank may ask.
-func (s *Server) payHosted(inv *invoice, method string, authenticated bool) error {
+// payHosted pays as a person on the page: on session, so that the bank may ask. The answer is what the bank is told, if
+// it has asked.
+func (s *Server) payHosted(inv *invoice, method, answer string) error {
 	if inv.status != "open" {
 		return invalidCode("invoice_not_editable", "", "This invoice is %s.", inv.status)
 	}
-	m := inv.intent.method
-	if !authenticated || m == nil {
-		found, err := s.methodFor(inv.customer, method, "payment_method")
-		if err != nil {
-			return err
-		}
-		if found == nil {
-			return missingParam("payment_method")
-		}
-		m = found
+	if err := inv.undecided(); err != nil {
+		return err
 	}
-	inv.attempted = true
-	inv.attempts++
-	if refusal := s.attempt(inv.intent, m, false, authenticated); refusal != nil {
-		s.failed(inv)
+	if answer != "" && inv.intent.status == "requires_action" {
+		if refusal := s.answered(inv.intent, answer == "true"); refusal != nil {
+			return refusal
+		}
+		return nil
+	}
+	m, err := s.methodFor(inv.customer, method, "payment_method")
+	if err != nil {
+		return err
+	}
+	if m == nil {
+		return missingParam("payment_method")
+	}
+	if refusal := s.tryInvoice(inv, m, attempting{}); refusal != nil {
 		return refusal
 	}
 	if inv.intent.status == "requires_action" {

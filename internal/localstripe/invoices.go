@@ -12,6 +12,7 @@ type invoice struct {
 	startingBalance, applied, paidAmount                                         int64
 	endingBalance                                                                *int64
 	attempted, autoAdvance, outOfBand                                            bool
+	counted                                                                      bool // the attempt under way moves the retry schedule
 	attempts                                                                     int64
 	intent                                                                       *paymentIntent
 	metadata                                                                     map[string]string

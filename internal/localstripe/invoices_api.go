@@ -177,13 +177,16 @@ func payInvoice(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	method, outOfBand := c.str("payment_method"), c.bool("paid_out_of_band")
-	c.ignore("off_session", "forgive")
+	method, outOfBand, offSession := c.str("payment_method"), c.bool("paid_out_of_band"), !c.has("off_session") || c.bool("off_session")
+	c.ignore("forgive")
 	if err := c.finish(); err != nil {
 		return nil, err
 	}
 	m, err := c.methodFor(inv.customer, method, "payment_method")
 	if err != nil {
+		return nil, err
+	}
+	if err := inv.undecided(); err != nil {
 		return nil, err
 	}
 	if inv.status == "draft" {
@@ -203,10 +206,18 @@ func payInvoice(c *call) (any, error) {
 	if m == nil {
 		return nil, invalidCode("resource_missing", "", "There is no default payment method set on this Customer, and no payment method was given. Please provide one.")
 	}
-	if refusal := c.collect(inv, m); refusal != nil {
+	if refusal := c.collect(inv, m, attempting{offSession: offSession}); refusal != nil {
 		return nil, refusal
 	}
 	return inv.render(c.Server), nil
+}
+
+// undecided refuses a second payment while the first one is under way.
+func (inv *invoice) undecided() error {
+	if inv.status == "open" && inv.intent != nil && inv.intent.status == "processing" {
+		return invalidCode("payment_intent_unexpected_state", "", "This invoice's payment is processing.")
+	}
+	return nil
 }
 
 func (s *Server) void(inv *invoice) {

@@ -50,6 +50,7 @@ type delivery struct {
 	first    bool // not a repetition
 	attempts int
 	lastErr  error
+	delay    time.Duration // before the first attempt
 }
 
 // deliveriesAtOnce is how many requests are under way at a time.
@@ -97,9 +98,9 @@ func (o *outbox) post(e *event, to []*endpoint) {
 	if len(fresh) == 0 {
 		return
 	}
-	body := encode(e.envelope(o.pendingLocked(e.id)))
+	body := o.rendered(e)
 	for _, d := range fresh {
-		d.body = body
+		d.body, d.delay = body, o.faults.Delay
 		o.begin(d)
 	}
 }
@@ -119,7 +120,7 @@ func (o *outbox) begin(d *delivery) {
 	default:
 		o.launch(d)
 		for range o.faults.Duplicate {
-			again := &delivery{event: d.event, kind: d.kind, endpoint: d.endpoint, body: d.body}
+			again := &delivery{event: d.event, kind: d.kind, endpoint: d.endpoint, body: d.body, delay: d.delay}
 			o.add(again)
 			o.launch(again)
 		}

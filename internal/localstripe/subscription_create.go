@@ -199,7 +199,7 @@ func (s *Server) firstInvoice(sub *subscription, spec subscriptionSpec, extras [
 		default:
 			s.finalize(inv)
 			if inv.status == "open" && spec.behavior != "default_incomplete" {
-				refusal = s.collect(inv, m)
+				refusal = s.collect(inv, m, attempting{})
 			}
 		}
 	})

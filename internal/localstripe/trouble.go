@@ -16,6 +16,9 @@ type Trouble struct {
 	Delay  time.Duration `json:"delay"`  // in nanoseconds, before the answer
 	After  bool          `json:"after"`  // the call is carried out first: only its answer is lost
 	Header http.Header   `json:"header"`
+	// Kept lets an error of 500 and above be what the call's idempotency key answers from then on, as Stripe does once
+	// it has begun to carry a call out.
+	Kept bool `json:"kept"`
 }
 
 // Disturb adds trouble to come.
@@ -49,7 +52,8 @@ func (s *Server) nextTrouble(r *http.Request) (Trouble, bool) {
 }
 
 // disturbed carries a call out, with the trouble that is meant for it.
-func (s *Server) disturbed(w http.ResponseWriter, r *http.Request, carryOut func(http.ResponseWriter)) {
+func (s *Server) disturbed(w http.ResponseWriter, c *call, requestID string, carryOut func(http.ResponseWriter)) {
+	r := c.request
 	if key := r.Header.Get("Idempotency-Key"); s.isFlying(key) {
 		s.answerError(w, Trouble{Status: http.StatusConflict}.answer())
 		return
@@ -82,7 +86,21 @@ func (s *Server) disturbed(w http.ResponseWriter, r *http.Request, carryOut func
 	for name, values := range t.Header {
 		w.Header()[name] = values
 	}
+	if t.Kept && t.Status >= http.StatusInternalServerError {
+		s.keepFailure(c, requestID, t)
+	}
 	s.answerError(w, t.answer())
+}
+
+func (s *Server) keepFailure(c *call, requestID string, t Trouble) {
+	key := c.request.Header.Get("Idempotency-Key")
+	if key == "" || c.request.Method != http.MethodPost {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status, body := s.errorBody(t.answer())
+	s.keep(c, key, replay{request: requestID, status: status, body: body})
 }
 
 func (s *Server) isFlying(key string) bool {

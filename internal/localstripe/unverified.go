@@ -22,6 +22,9 @@ var Unverified = []Fact{
 	{"billing portal", "an increase of seats is invoiced at once, a decrease leaves its credit pending"},
 	{"cards that decline", "those of Stripe's table cannot be attached to a customer; pm_card_chargeCustomerFail can"},
 	{"failed refunds", "the charge's amount_refunded falls again; charge.refund.updated tells of it"},
+	{"Stripe-Should-Retry", "true for lock_timeout and a key in use, false for what was refused, absent otherwise"},
+	{"a bank that asks about an invoice", "the payment is left in requires_action, also off session, and /pay answers invoice_payment_intent_requires_action"},
+	{"an invoice whose payment is processing", "next_payment_attempt is null, and another payment is refused with payment_intent_unexpected_state"},
 	{"hard declines", "retries are counted on schedule with invoice.updated only"},
 }
 

@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -76,15 +77,8 @@ func (c Charge) lost() int64 {
 	return sum
 }
 
-// openDispute gives the dispute that is open, if one is.
-func (c Charge) openDispute() (Dispute, bool) {
-	for _, d := range c.Disputes {
-		if d.IsOpen() {
-			return d, true
-		}
-	}
-	return Dispute{}, false
-}
+// disputed tells whether a dispute is open.
+func (c Charge) disputed() bool { return slices.ContainsFunc(c.Disputes, Dispute.IsOpen) }
 
 // chargeOf finds the charge that a refund's or a dispute's event points to. It is a
 // pointer like the object's own id: what counts is fetched.

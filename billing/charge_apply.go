@@ -97,7 +97,7 @@ func settleCharge(ctx context.Context, tx pgx.Tx, c *Catalog, charge Charge, pla
 			return Outcome{}, err
 		}
 	}
-	place.kept = keptCharge{roots: r.roots, settled: r.settled, clawbacks: r.clawbacks}
+	place.kept = keptCharge{roots: r.roots, settled: r.settled, clawbacks: r.clawbacks, paid: r.paid}
 	return out, place.kept.store(ctx, tx, charge, place, at)
 }
 
@@ -137,9 +137,8 @@ func openRefunding(ctx context.Context, tx pgx.Tx, c *Catalog, charge Charge, pl
 	if err != nil {
 		return nil, err
 	}
-	_, open := charge.openDispute()
 	r := &refunding{
-		charge: charge.ID, at: at, states: states, roots: slices.Clone(place.kept.roots), disputed: open,
+		charge: charge.ID, at: at, states: states, roots: slices.Clone(place.kept.roots), disputed: charge.disputed(),
 		gone: charge.refunded() + charge.lost(), settled: place.kept.settled, clawbacks: place.kept.clawbacks,
 	}
 	r.home = r.state(place.home)

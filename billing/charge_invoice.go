@@ -22,6 +22,10 @@ func (r *refunding) forInvoice(c *Catalog, charge Charge, sub *Sub, periods []*P
 	periods = slices.DeleteFunc(slices.Clone(periods), func(p *Period) bool {
 		return p.Trial || !p.Start.Before(paid.end) || !p.End.After(paid.start) || !prorated && p.Start.Before(paid.start)
 	})
+	r.paid = paid
+	if len(periods) > 0 {
+		r.paid.start = earlier(paid.start, periods[0].Start)
+	}
 	r.roots = append(r.roots, rootsOf(periods)...)
 	slices.Sort(r.roots)
 	r.roots = slices.Compact(r.roots)

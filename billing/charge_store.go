@@ -16,6 +16,7 @@ type keptCharge struct {
 	roots     []string
 	settled   int64
 	clawbacks []*clawback // in order
+	paid      span        // the months that an invoice paid for begin in it
 }
 
 func loadCharge(ctx context.Context, tx pgx.Tx, id string) (keptCharge, error) {
@@ -73,7 +74,6 @@ func (k keptCharge) store(ctx context.Context, tx pgx.Tx, c Charge, place *charg
 	} else {
 		sub = c.Fetched.Subscription.ID
 	}
-	_, open := c.openDispute()
 	var taken int64
 	for _, cb := range k.clawbacks {
 		taken += cb.left()
@@ -81,16 +81,16 @@ func (k keptCharge) store(ctx context.Context, tx pgx.Tx, c Charge, place *charg
 	var batch pgx.Batch
 	batch.Queue(`
 		INSERT INTO charges (id, customer_id, purchase_id, subscription_id, invoice_id, state, reason, amount, currency, refunded, lost,
-		                     disputes, dispute_open, roots, settled_money, taken_back, check_at, created_at, fetched_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+		                     disputes, dispute_open, roots, paid_from, paid_to, settled_money, taken_back, check_at, created_at, fetched_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 		ON CONFLICT (id) DO UPDATE SET customer_id = EXCLUDED.customer_id, purchase_id = EXCLUDED.purchase_id,
 			subscription_id = EXCLUDED.subscription_id, invoice_id = EXCLUDED.invoice_id, state = EXCLUDED.state, reason = EXCLUDED.reason,
 			amount = EXCLUDED.amount, currency = EXCLUDED.currency, refunded = EXCLUDED.refunded, lost = EXCLUDED.lost,
-			disputes = EXCLUDED.disputes, dispute_open = EXCLUDED.dispute_open, roots = EXCLUDED.roots,
+			disputes = EXCLUDED.disputes, dispute_open = EXCLUDED.dispute_open, roots = EXCLUDED.roots, paid_from = EXCLUDED.paid_from, paid_to = EXCLUDED.paid_to,
 			settled_money = EXCLUDED.settled_money, taken_back = EXCLUDED.taken_back, check_at = EXCLUDED.check_at,
 			fetched_at = EXCLUDED.fetched_at`,
-		c.ID, c.CustomerID, purchase, sub, c.InvoiceID, place.state, place.waits, c.Amount, c.Currency, c.refunded(), c.lost(), disputes, open,
-		append([]string{}, k.roots...), k.settled, taken, check, c.CreatedAt, at)
+		c.ID, c.CustomerID, purchase, sub, c.InvoiceID, place.state, place.waits, c.Amount, c.Currency, c.refunded(), c.lost(), disputes, c.disputed(),
+		append([]string{}, k.roots...), k.paid.start, k.paid.end, k.settled, taken, check, c.CreatedAt, at)
 	for _, cb := range k.clawbacks {
 		batch.Queue(`
 			INSERT INTO clawbacks (charge_id, number, part, book_id, entry, root, credits, owed, returned, money_from, money_to, whole)
@@ -116,8 +116,17 @@ func (c Charge) lastDispute() string {
 	return c.Disputes[0].Status
 }
 
-// WaitingCharges lists charges that wait and may be settled by now: what they paid for is
-// known as paid, or it is time to ask again.
+// PutOffCharge has Stripe asked about a charge that waits again later.
+func PutOffCharge(ctx context.Context, db DB, id string, until time.Time) error {
+	if _, err := db.Exec(ctx, `UPDATE charges SET check_at = $2 WHERE id = $1 AND check_at < $2`, id, until); err != nil {
+		return fmt.Errorf("putting charge %s off: %w", id, err)
+	}
+	return nil
+}
+
+// WaitingCharges lists charges that are to be looked at again: what they paid for is known
+// as paid by now, it is time to ask, or a month was granted that a disputed charge has
+// paid for, too.
 func WaitingCharges(ctx context.Context, db DB, at time.Time, limit int) ([]string, error) {
 	rows, err := db.Query(ctx, `
 		SELECT c.id FROM charges c
@@ -125,6 +134,10 @@ func WaitingCharges(ctx context.Context, db DB, at time.Time, limit int) ([]stri
 		LEFT JOIN subscriptions s ON s.id = c.subscription_id
 		WHERE c.check_at IS NOT NULL
 		  AND (c.check_at <= $1 OR c.state = 'unpaid' AND p.state = 'paid' OR c.state = 'unplaced' AND s.state = 'placed')
+		   OR c.dispute_open AND EXISTS (
+			SELECT FROM periods m
+			WHERE m.subscription_id = c.subscription_id AND m.start_at >= c.paid_from AND m.start_at < c.paid_to AND NOT m.trial
+			  AND m.turned_at IS NULL AND m.lot_origin <> '' AND split_part(m.lot_origin, '@', 1) <> ALL (c.roots))
 		ORDER BY c.check_at LIMIT $2`, at, limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing charges that wait: %w", err)

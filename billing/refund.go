@@ -25,6 +25,7 @@ type refunding struct {
 	root      string   // the one of them that is taken back from; "": nothing came of the charge
 	whole     int64    // what all of the money was worth in credits
 	cost      int64    // all of the money
+	paid      span     // of an invoice: the months that it paid for begin in it
 	others    int64    // taken back of the same root for other charges
 	purchased bool     // R1: other purchased lots answer, too; R3: they don't
 
@@ -96,8 +97,7 @@ func (r *refunding) take() error {
 	if due == 0 {
 		return nil
 	}
-	cause := r.cause()
-	if cause == nil {
+	if r.cause(r.root) == nil {
 		return fmt.Errorf("no lot came of %q", r.root)
 	}
 	number := 1
@@ -105,10 +105,9 @@ func (r *refunding) take() error {
 		number = r.clawbacks[n-1].Number + 1
 	}
 	for i, p := range r.find(due) {
+		cause := r.cause(r.root)
 		if p.state != r.home {
 			cause = p.draws[0].Portion.Lot
-		} else {
-			cause = r.cause()
 		}
 		c := &clawback{
 			Number: number, Part: i + 1, BookID: p.state.Book.ID, Root: r.root, Credits: ledger.Sum(p.draws) + p.owed, Owed: p.owed,
@@ -143,7 +142,7 @@ type taking struct {
 // a purchase, other purchased lots in that account. What even these lack is owed.
 func (r *refunding) find(credits int64) []taking {
 	var parts []taking
-	collect := func(s *State, portions []*ledger.Portion, left func(*ledger.Portion) int64) []ledger.Draw {
+	collect := func(s *State, portions []*ledger.Portion, left func(*ledger.Portion) int64) {
 		var draws []ledger.Draw
 		for _, p := range portions {
 			if n := min(left(p), credits); n > 0 {
@@ -154,10 +153,8 @@ func (r *refunding) find(credits int64) []taking {
 		if len(draws) > 0 {
 			parts = append(parts, taking{state: s, draws: draws})
 		}
-		return draws
 	}
 	// A dispute froze the lineage because of this very money.
-	unheld := func(p *ledger.Portion) int64 { return p.Balance - p.Held }
 	collect(r.home, r.lineage(r.home), unheld)
 	for _, s := range r.states {
 		if s != r.home {
@@ -177,6 +174,8 @@ func (r *refunding) find(credits int64) []taking {
 	return parts
 }
 
+func unheld(p *ledger.Portion) int64 { return p.Balance - p.Held }
+
 // lineage gives what is left in a book of what came of the root: the main account's
 // first, then the allocations', in the order in which they were made.
 func (r *refunding) lineage(s *State) []*ledger.Portion {
@@ -191,10 +190,10 @@ func (r *refunding) otherPurchases() []*ledger.Portion {
 	})
 }
 
-// cause gives a lot of the root, which names the debt: of the home book if there is one.
-func (r *refunding) cause() *ledger.Lot {
+// cause gives a lot of a root, which names the debt: of the home book if there is one.
+func (r *refunding) cause(root string) *ledger.Lot {
 	for _, s := range append([]*State{r.home}, r.states...) {
-		if lots := lotsOf(s.Book, []string{r.root}); len(lots) > 0 {
+		if lots := lotsOf(s.Book, []string{root}); len(lots) > 0 {
 			return lots[0]
 		}
 	}

@@ -94,31 +94,56 @@ func (r *refunding) undo(c *clawback, credits int64) (*ledger.Entry, error) {
 	return e, err
 }
 
-// sendHome carries what came back for a debt that was paid elsewhere to where it was
-// paid: the purchase had moved there before.
+// sendHome lets what came back follow its purchase or its subscription, if that has moved
+// since: it would have gone along, had it not been taken (T13). What people contributed
+// stays where they put it.
 func (r *refunding) sendHome(c *clawback, e *ledger.Entry) error {
 	from := r.state(c.BookID).Book
-	if c.Owed == 0 || from.ID == r.home.Book.ID {
+	if from.ID == r.home.Book.ID {
 		return nil
 	}
-	main, _ := from.Account(ledger.Main)
 	to, _ := r.home.Book.Account(ledger.Main)
 	for _, p := range e.Postings {
 		lot, _ := from.LotByID(p.Lot)
-		if p.From != ledger.ClawedBack || p.To != ledger.Main || lot.RootOrigin != c.Root {
+		if p.From != ledger.ClawedBack || !r.goesHome(c, lot) {
 			continue
 		}
-		draws := from.TakeFrom(lot, main, p.Credits)
-		if len(draws) == 0 { // it paid another debt, or is frozen
+		draws := unheldDraws(from, lot, p.Credits)
+		if len(draws) == 0 { // it paid another debt
 			continue
 		}
 		key := fmt.Sprintf("returned:%s:%d", r.charge, from.NextNumber())
-		if _, _, err := ledger.Carry(from, r.home.Book, r.request(key, "a refund failed"),
-			ledger.CarryIn{Kind: ledger.KindAssignment, To: to, Draws: draws}); err != nil {
+		_, in, err := ledger.Carry(from, r.home.Book, r.request(key, "a refund failed"), ledger.CarryIn{Kind: ledger.KindAssignment, To: to, Draws: draws})
+		if err != nil {
 			return err
+		}
+		for _, sub := range r.home.Subs {
+			sub.follow(lot, in, r.home.Book)
 		}
 	}
 	return nil
+}
+
+// goesHome tells whether a lot went with what the charge paid for: one of its lineage, or
+// another purchase of the same payer.
+func (r *refunding) goesHome(c *clawback, lot *ledger.Lot) bool {
+	if lot.Contributor != "" {
+		return false
+	}
+	cause := r.cause(c.Root)
+	return lot.RootOrigin == cause.RootOrigin || lot.Source == ledger.Purchase && lot.Payer == cause.Payer
+}
+
+// unheldDraws chooses up to so many credits of a lot that aren't held, be they frozen.
+func unheldDraws(b *ledger.Book, lot *ledger.Lot, credits int64) []ledger.Draw {
+	var draws []ledger.Draw
+	for _, p := range b.Portions() {
+		if n := min(credits, unheld(p)); p.Lot == lot && n > 0 {
+			draws = append(draws, ledger.Draw{Portion: p, Credits: n})
+			credits -= n
+		}
+	}
+	return draws
 }
 
 // state gives the state of a book that is locked.

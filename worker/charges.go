@@ -78,6 +78,9 @@ func (w *Worker) sweepCharges(ctx context.Context) (int, error) {
 			if errors.Is(err, billing.ErrStripeUnavailable) || ctx.Err() != nil {
 				break
 			}
+			if err := billing.PutOffCharge(ctx, w.db, id, w.cfg.Now().Add(askAgainAfter)); err != nil {
+				return done, errors.Join(failed, err)
+			}
 			continue
 		}
 		done++

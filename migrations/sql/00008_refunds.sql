@@ -22,6 +22,9 @@ CREATE TABLE charges (
     dispute_open    boolean     NOT NULL DEFAULT false,
     -- The lots that it paid for, by the origin of the first of their lineage.
     roots           text[]      NOT NULL DEFAULT '{}',
+    -- The months that an invoice paid for begin in this time.
+    paid_from       timestamptz NOT NULL,
+    paid_to         timestamptz NOT NULL,
     -- The part of the money for which credits were taken back, and how many are.
     settled_money   bigint      NOT NULL DEFAULT 0 CHECK (settled_money >= 0),
     taken_back      bigint      NOT NULL DEFAULT 0 CHECK (taken_back >= 0),

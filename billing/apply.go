@@ -50,7 +50,7 @@ func Apply(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn) (Outcome, err
 	if fresh[sub.ID] {
 		after = before.next(c, sub, place)
 	}
-	changed, err := storeFacts(ctx, tx, in, after, fresh, at)
+	changed, known, err := storeFacts(ctx, tx, in, after, fresh, at)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -61,7 +61,7 @@ func Apply(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn) (Outcome, err
 		// One change comes as several events. What the clock has made due is the sweep's.
 		return Outcome{State: EventDone, Reason: "nothing new"}, nil
 	}
-	return settleSubscription(ctx, tx, c, in, before, after, at)
+	return settleSubscription(ctx, tx, c, in, known, before, after, at)
 }
 
 // Location is where and how a subscription is kept.
@@ -174,7 +174,7 @@ func teamCapable(c *Catalog, sub *Subscription) bool {
 	return ok && plan.Teams
 }
 
-func settleSubscription(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn, before, after Location, at time.Time) (Outcome, error) {
+func settleSubscription(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn, known *Subscription, before, after Location, at time.Time) (Outcome, error) {
 	states, err := openLocked(ctx, tx, c, at, ledger.Want{Book: after.BookID})
 	if err != nil {
 		return Outcome{}, err
@@ -182,6 +182,7 @@ func settleSubscription(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn, 
 	if err := states[0].Settle(at); err != nil {
 		return Outcome{}, err
 	}
+	states[0].tellSubscription(known, in.Fetched.Subscription)
 	if err := Save(ctx, tx, states...); err != nil {
 		return Outcome{}, err
 	}
@@ -233,7 +234,7 @@ func KeepUnmatched(ctx context.Context, tx pgx.Tx, in ApplyIn) (Outcome, error) 
 	}
 	kept := Location{state: stateUnmatched, reason: fmt.Sprintf("customer %s is not linked to a user", sub.CustomerID)}
 	if len(fresh) > 0 {
-		if _, err := storeFacts(ctx, tx, in, kept, fresh, at); err != nil {
+		if _, _, err := storeFacts(ctx, tx, in, kept, fresh, at); err != nil {
 			return Outcome{}, err
 		}
 	}

@@ -59,23 +59,24 @@ func applyTickets(ctx context.Context, tx pgx.Tx, in ApplyIn, at time.Time) (map
 
 // storeFacts writes what is fresh of what Stripe said, and where the subscription is
 // kept, and reports whether that tells anything new. A later fetch may have brought newer
-// facts of the subscription, so that only an invoice is fresh.
-func storeFacts(ctx context.Context, tx pgx.Tx, in ApplyIn, to Location, fresh map[string]bool, at time.Time) (changed bool, err error) {
+// facts of the subscription, so that only an invoice is fresh. Known is what had been
+// known of a subscription whose facts are fresh; nil: nothing.
+func storeFacts(ctx context.Context, tx pgx.Tx, in ApplyIn, to Location, fresh map[string]bool, at time.Time) (changed bool, known *Subscription, err error) {
 	sub := in.Fetched.Subscription
 	paid, err := storeInvoices(ctx, tx, in, fresh, at)
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	if !fresh[sub.ID] {
 		tag, err := tx.Exec(ctx, `UPDATE subscriptions SET paid = $2 WHERE id = $1 AND paid <> $2`, sub.ID, paid)
 		if err != nil {
-			return false, fmt.Errorf("storing what was paid for %s: %w", sub.ID, err)
+			return false, nil, fmt.Errorf("storing what was paid for %s: %w", sub.ID, err)
 		}
-		return tag.RowsAffected() > 0, nil
+		return tag.RowsAffected() > 0, nil, nil
 	}
 	facts, err := json.Marshal(sub)
 	if err != nil {
-		return false, fmt.Errorf("writing subscription %s: %w", sub.ID, err)
+		return false, nil, fmt.Errorf("writing subscription %s: %w", sub.ID, err)
 	}
 	var book *int64
 	if to.BookID != 0 {
@@ -88,12 +89,12 @@ func storeFacts(ctx context.Context, tx pgx.Tx, in ApplyIn, to Location, fresh m
 		ON CONFLICT (id) DO UPDATE SET customer_id = EXCLUDED.customer_id, status = EXCLUDED.status, state = EXCLUDED.state,
 			reason = EXCLUDED.reason, book_id = EXCLUDED.book_id, team_id = EXCLUDED.team_id, facts = EXCLUDED.facts,
 			paid = COALESCE($9::jsonb, s.paid), fetched_at = EXCLUDED.fetched_at
-		RETURNING (s.facts, s.paid) IS DISTINCT FROM (SELECT (facts, paid) FROM before)`,
-		sub.ID, sub.CustomerID, sub.Status, to.state, to.reason, book, to.TeamID, facts, paid, sub.CreatedAt, at).Scan(&changed)
+		RETURNING (s.facts, s.paid) IS DISTINCT FROM (SELECT (facts, paid) FROM before), (SELECT facts FROM before)`,
+		sub.ID, sub.CustomerID, sub.Status, to.state, to.reason, book, to.TeamID, facts, paid, sub.CreatedAt, at).Scan(&changed, &known)
 	if err != nil {
-		return false, fmt.Errorf("storing subscription %s: %w", sub.ID, err)
+		return false, nil, fmt.Errorf("storing subscription %s: %w", sub.ID, err)
 	}
-	return changed, nil
+	return changed, known, nil
 }
 
 // storeInvoices writes the fresh invoices and gives, in JSON, what was paid by all of the

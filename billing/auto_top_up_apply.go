@@ -146,7 +146,11 @@ func followTopUp(ctx context.Context, tx pgx.Tx, c *Catalog, setting AutoTopUp, 
 		r.next = TopUpVoid // switched off before anybody tried to pay
 	}
 	if setting.InFlight != nil {
-		if err := storeTopUp(ctx, tx, setting.follow(p, inv, at)); err != nil {
+		next := setting.follow(p, inv, at)
+		if err := tellTopUp(ctx, tx, setting, next, &p, at); err != nil {
+			return Outcome{}, TopUpDone, err
+		}
+		if err := storeTopUp(ctx, tx, next); err != nil {
 			return Outcome{}, TopUpDone, err
 		}
 	} else if before == PurchaseFailed || before == PurchaseExpired {
@@ -229,7 +233,12 @@ func LoseTopUp(ctx context.Context, tx pgx.Tx, id, reason string, refused bool, 
 	setting.InFlight = nil
 	if refused {
 		setting.TriedWith = triedWith
-		return storeTopUp(ctx, tx, setting.suspended(TopUpRefused))
+		p.State = PurchaseFailed
+		next := setting.suspended(TopUpRefused)
+		if err := tellTopUp(ctx, tx, setting, next, &p, at); err != nil {
+			return err
+		}
+		return storeTopUp(ctx, tx, next)
 	}
 	return storeTopUp(ctx, tx, setting.again(at))
 }

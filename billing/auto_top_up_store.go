@@ -121,9 +121,12 @@ func BeginTopUp(ctx context.Context, tx pgx.Tx, c *Catalog, in BeginTopUpIn) (*P
 		return nil, err
 	}
 	d := DecideTopUp(decide)
-	already := setting.InFlight != nil
+	already, before := setting.InFlight != nil, setting
 	setting = setting.next(d)
 	if already || d.State != TopUpBuying {
+		if err := tellTopUp(ctx, tx, before, setting, nil, state.at); err != nil {
+			return nil, err
+		}
 		return nil, storeTopUp(ctx, tx, setting)
 	}
 	p.take(decide, d.Packs)
@@ -133,6 +136,39 @@ func BeginTopUp(ctx context.Context, tx pgx.Tx, c *Catalog, in BeginTopUpIn) (*P
 		return nil, err
 	}
 	return &p, insertTopUp(ctx, tx, p)
+}
+
+// tellTopUp tells what became of an automatic top-up, when that is new (N1).
+func tellTopUp(ctx context.Context, tx pgx.Tx, before, after AutoTopUp, p *Purchase, at time.Time) error {
+	data := NoticeData{}
+	if after.Reason != "" {
+		data["reason"] = after.Reason
+	}
+	if p != nil {
+		data["purchase_id"], data["credits"] = p.ID, p.Credits
+	}
+	var kinds []NoticeKind
+	if p != nil && p.State == PurchaseFailed {
+		data["decline_code"] = p.DeclineCode
+		kinds = append(kinds, NoticeTopUpFailed)
+	}
+	if after.State != before.State {
+		switch after.State {
+		case TopUpAction:
+			data["url"] = p.URL
+			kinds = append(kinds, NoticeTopUpAction)
+		case TopUpCapped:
+			kinds = append(kinds, NoticeTopUpCapped)
+		case TopUpSuspended:
+			kinds = append(kinds, NoticeTopUpSuspended)
+		}
+	}
+	for _, kind := range kinds {
+		if err := Tell(ctx, tx, Notice{BookID: after.BookID, Kind: kind, At: at, Data: data}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // take fills in what is bought.

@@ -80,7 +80,7 @@ func statesOf(ctx context.Context, tx pgx.Tx, c *Catalog, l *subsLoader, wants [
 	}
 	states := make([]*State, len(books))
 	for i, b := range books {
-		states[i] = &State{Book: b, Catalog: c, Subs: l.byBook[b.ID], topUpLow: l.low[b.ID]}
+		states[i] = &State{Book: b, Catalog: c, Subs: l.byBook[b.ID], topUpLow: l.low[b.ID], resting: restingCredits(b)}
 	}
 	return states, loadOlderPeriods(ctx, tx, states)
 }

@@ -237,6 +237,7 @@ func postTopUp(state *State, p Purchase, paid, at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("posting purchase %s: %w", p.ID, err)
 	}
+	state.Tell(NoticeTopUpSucceeded, "", NoticeData{"purchase_id": p.ID, "credits": p.Credits, "pack": p.Pack})
 	return nil
 }
 

@@ -18,6 +18,8 @@ type State struct {
 
 	at       time.Time // until when it is settled
 	topUpLow *int64    // the threshold of an automatic top-up that waits for credits to run low
+	resting  int64     // what lay free in the main account when the book was written last
+	notices  []Notice
 }
 
 // actor is who asked for what the rules themselves do.

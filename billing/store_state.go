@@ -18,6 +18,11 @@ func Save(ctx context.Context, tx pgx.Tx, states ...*State) error {
 	for i, s := range states {
 		books[i] = s.Book
 		s.queueTopUp(&batch)
+		s.tellLow()
+		if err := queueNotices(&batch, s.notices); err != nil {
+			return err
+		}
+		s.notices = nil
 		for _, sub := range s.Subs {
 			if err := s.queueSub(&batch, sub); err != nil {
 				return err

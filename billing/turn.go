@@ -88,12 +88,26 @@ func (s *State) freeOf(sub *Sub, p *Period) []*ledger.Portion {
 // settleTurn lets credits roll by a turn's rule as far as it has room, and ends the rest.
 func (s *State) settleTurn(sub *Sub, p *Period, at time.Time, portions []*ledger.Portion) error {
 	roll, rest := splitTurn(p, portions)
+	s.tellTurn(p, roll, rest)
 	for _, d := range roll {
 		if err := s.roll(sub, p, d, at); err != nil {
 			return err
 		}
 	}
 	return s.expireDraws(sub, p, rest, at)
+}
+
+// tellTurn tells what rolled and what was lost (N1).
+func (s *State) tellTurn(p *Period, roll, rest []ledger.Draw) {
+	data := func(draws []ledger.Draw) NoticeData {
+		return NoticeData{"credits": ledger.Sum(draws), "period_start": p.Start, "period_end": p.End}
+	}
+	if len(roll) > 0 {
+		s.Tell(NoticeRolledOver, "", data(roll))
+	}
+	if len(rest) > 0 {
+		s.Tell(NoticeForfeited, "", data(rest))
+	}
 }
 
 // splitTurn says what rolls and what expires. What exceeds the room expires: the oldest

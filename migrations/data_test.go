@@ -59,3 +59,44 @@ func TestUp_FromAnEarlierVersionWithDataInIt(t *testing.T) {
 		}
 	}
 }
+
+// TestUp_CountsWhatAllocationsPaid takes a database of the version before forward: what was
+// used in the current window is told apart by whether an allocation paid it.
+func TestUp_CountsWhatAllocationsPaid(t *testing.T) {
+	t.Parallel()
+	ctx, pool := t.Context(), pgtest.Empty(t)
+	if err := migrations.UpTo(ctx, pool, 5); err != nil {
+		t.Fatal(err)
+	}
+	_, err := pool.Exec(ctx, `
+		INSERT INTO books (id, kind, sequence, window_start, created_at) OVERRIDING SYSTEM VALUE VALUES (1, 'team', 6, '2026-02-01Z', '2026-01-01Z');
+		INSERT INTO accounts (book_id, id, kind, holder_id, created_at, balance)
+		VALUES (1, 2, 'spent', '', '2026-01-01Z', 80), (1, 7, 'pool', '', '2026-01-01Z', 100), (1, 8, 'allocation', 'ada', '2026-01-01Z', 20);
+		INSERT INTO entries (book_id, sequence, kind, key, request_hash, actor, at, credits, holder_id, undoes)
+		VALUES (1, 1, 'spend', 'a', 'h', 'ada', '2026-01-30Z', 50, 'ada', NULL), -- before the window
+		       (1, 3, 'spend', 'b', 'h', 'ada', '2026-02-02Z', 40, 'ada', NULL),
+		       (1, 4, 'reversal', 'c', 'h', 'ada', '2026-02-03Z', 7, 'ada', 3),
+		       (1, 5, 'reversal', 'd', 'h', 'ada', '2026-02-03Z', 3, 'ada', 1), -- of a spend before the window
+		       (1, 6, 'spend', 'e', 'h', 'ben', '2026-02-04Z', 5, 'ben', NULL);
+		INSERT INTO lots (book_id, id, source, origin, granted, effective_at, first_granted_at, root_origin, created_entry)
+		VALUES (1, 2, 'bonus', 'b', 1000, '2026-01-02Z', '2026-01-02Z', 'b', 1);
+		INSERT INTO postings (book_id, entry, line, lot_id, from_account, to_account, credits)
+		VALUES (1, 1, 1, 2, 8, 2, 50), (1, 3, 1, 2, 8, 2, 30), (1, 3, 2, 2, 7, 2, 10), (1, 4, 1, 2, 2, 8, 7), (1, 5, 1, 2, 2, 8, 3), (1, 6, 1, 2, 7, 2, 5);
+		INSERT INTO usage (book_id, window_start, holder_id, bonus)
+		VALUES (1, '2026-01-01Z', 'ada', 50), (1, '2026-02-01Z', 'ada', 33), (1, '2026-02-01Z', 'ben', 5)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := migrations.Up(ctx, pool); err != nil {
+		t.Fatal(err)
+	}
+	for holder, want := range map[string]int64{"ada": 23, "ben": 0} {
+		var used int64
+		if err := pool.QueryRow(ctx, `SELECT allocation FROM usage WHERE window_start = '2026-02-01Z' AND holder_id = $1`, holder).Scan(&used); err != nil {
+			t.Fatal(err)
+		}
+		if used != want {
+			t.Errorf("T14: %s used %d of the allocation, %d is counted", holder, want, used)
+		}
+	}
+}

@@ -113,6 +113,9 @@ func BeginTopUp(ctx context.Context, tx pgx.Tx, c *Catalog, in BeginTopUpIn) (*P
 		return nil, err
 	}
 	decide := state.topUpIn(setting)
+	if decide.Disputed, err = HasOpenDispute(ctx, tx, in.BookID); err != nil {
+		return nil, err
+	}
 	decide.Customer = p.CustomerID
 	if price, ok := in.Prices[setting.Pack]; ok {
 		decide.Price = &price

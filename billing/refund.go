@@ -123,6 +123,9 @@ func (r *refunding) take() error {
 		r.told.Taken += c.Credits
 		r.told.Owed += c.Owed
 	}
+	if r.told.Owed > 0 {
+		r.home.Tell(NoticeDebt, "", NoticeData{"credits": r.told.Owed, "debt": r.home.Book.Owed(), "charge_id": r.charge})
+	}
 	return nil
 }
 

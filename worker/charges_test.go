@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -341,6 +342,38 @@ func TestDisputes(t *testing.T) {
 		same(t, "B12: the same lots", len(w.read(team.BookID).Lots), len(before.Lots))
 		settle(t, worker)
 		w.audit()
+	})
+}
+
+func TestAutoTopUpDisputed(t *testing.T) {
+	t.Parallel()
+	t.Run("R2_NoneWhileADisputeIsOpen", func(t *testing.T) {
+		t.Parallel()
+		h := newTopped(t)
+		h.set()
+		h.sweep()
+		h.wants("bought", "ready", 1000, "paid 1000")
+		id := h.dispute(h.charge(h.customer), localstripe.Dispute{})
+		h.settled()
+		h.sweep()
+		h.wants("disputed", "waiting dispute_open", 0, "paid 1000")
+		ok(t, h.stripe.CloseDispute(id, "lost"))
+		h.settled()
+		h.advance(2 * time.Hour)
+		h.sweep()
+		h.wants("lost", "ready", 1000, "paid 1000", "paid 1000")
+	})
+	t.Run("R1_ARefundOfAnAutomaticPurchase", func(t *testing.T) {
+		t.Parallel()
+		h := newTopped(t)
+		h.set()
+		h.sweep()
+		h.spend(h.team.BookID, "s1", 300)
+		h.refund(h.charge(h.customer), 250)
+		h.settled()
+		same(t, "B12", h.left(h.team.BookID), "available 450, allocated 0, held 0, frozen 0, used 300, debt 0")
+		same(t, "taken back", h.purchases()[0].TakenBack, 250)
+		h.audit()
 	})
 }
 

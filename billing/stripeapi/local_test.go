@@ -134,6 +134,10 @@ func TestAgainstTheLocalStripe(t *testing.T) {
 		same(t, "status", s.Status, billing.StatusActive)
 		same(t, "period", []time.Time{s.PeriodStart, s.PeriodEnd, s.Anchor, s.CreatedAt}, []time.Time{day1, end, day1, day1})
 		same(t, "metadata", s.Metadata, map[string]string{billing.MetadataTeam: "acme"})
+		if !strings.HasPrefix(got.Customer.PaymentMethodID, "pm_") {
+			t.Errorf("the customer pays with %q", got.Customer.PaymentMethodID)
+		}
+		got.Customer.PaymentMethodID = ""
 		same(t, "customer", *got.Customer, billing.Customer{ID: customer, Email: "anna@example.com", Metadata: map[string]string{billing.MetadataUser: "anna"}})
 		var bought []billing.Item
 		for _, i := range s.Items {

@@ -79,7 +79,7 @@ func (s *Server) answered(pi *paymentIntent, ok bool) *apiError {
 	} else {
 		refusal = s.refuse(pi, pi.method, &apiError{
 			status: 402, kind: "card_error", code: "payment_intent_authentication_failure",
-			message: "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod to attempt to fulfill this PaymentIntent again.",
+			message: authenticationFailed,
 		})
 	}
 	if inv := pi.invoice; inv != nil && inv.status == "open" {

@@ -15,10 +15,11 @@ type behaviour struct {
 }
 
 const (
-	declined          = "card_declined"
-	genericMessage    = "Your card was declined."
-	fundsMessage      = "Your card has insufficient funds."
-	authenticationMsg = "Your card was declined. This transaction requires authentication."
+	declined             = "card_declined"
+	genericMessage       = "Your card was declined."
+	fundsMessage         = "Your card has insufficient funds."
+	authenticationFailed = "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new PaymentMethod to attempt to fulfill this PaymentIntent again."
+	authenticationMsg    = "Your card was declined. This transaction requires authentication."
 )
 
 // behaviours go by Stripe's names for its test payment methods.

@@ -6,30 +6,11 @@ import (
 	"strings"
 )
 
-type cardChoice struct{ Name, Label string }
-
-var cardChoices = []cardChoice{
-	{"pm_card_visa", "4242 4242 4242 4242: succeeds"},
-	{"pm_card_mastercard", "5555 5555 5555 4444: succeeds"},
-	{"pm_card_authenticationRequired", "4000 0027 6000 3184: the bank asks every time"},
-	{"pm_card_chargeDeclined", "4000 0000 0000 0002: declined"},
-	{"pm_card_chargeDeclinedInsufficientFunds", "4000 0000 0000 9995: insufficient funds"},
-	{"pm_card_chargeCustomerFail", "4000 0000 0000 0341: fails when charged"},
-	{"pm_card_createDispute", "4000 0000 0000 0259: disputed later"},
-	{"pm_usBankAccount_success", "Bank account: arrives days later"},
-	{"pm_usBankAccount_insufficientFunds", "Bank account: fails days later"},
-}
-
-type pageLine struct {
-	Name, Amount string
-	Quantity     int64
-}
-
 type checkoutPage struct {
-	Total, Error, Email, Cancel, Method string
-	Lines                               []pageLine
-	Cards                               []cardChoice
-	Ask                                 bool
+	Total, Error, Note, Email, Cancel, Method, Button string
+	Lines, Sums                                       []pageLine
+	Cards                                             []cardChoice
+	Ask                                               bool
 }
 
 func (s *Server) checkoutPage(w http.ResponseWriter, r *http.Request) {
@@ -48,37 +29,71 @@ func (s *Server) checkoutPage(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) checkoutView(cs *checkoutSession) checkoutPage {
-	page := checkoutPage{Total: money(cs.currency, cs.total()), Cancel: cs.cancelURL, Cards: cardChoices, Email: cs.customerEmail}
+	page := checkoutPage{Total: money(cs.currency, cs.total()), Cancel: cs.cancelURL, Email: cs.customerEmail, Button: "Pay"}
+	if cs.needsMethod() {
+		page.Cards = cardChoices
+	}
+	if cs.mode == "subscription" {
+		page.Button = "Subscribe"
+	}
+	if cs.mode == "subscription" && cs.trial() {
+		page.Button, page.Note = "Start trial", "The plan is free during its trial."
+	}
 	if cs.customer != nil && page.Email == "" {
 		page.Email = cs.customer.email
 	}
 	for _, l := range cs.lines {
-		page.Lines = append(page.Lines, pageLine{Name: l.price.product.name, Quantity: l.quantity, Amount: money(cs.currency, cents(l.price.amount(l.quantity)))})
+		name := l.price.product.name
+		if l.price.recurring != nil {
+			name += ", " + l.price.rate()
+		}
+		page.Lines = append(page.Lines, pageLine{Name: name, Quantity: l.quantity, Amount: money(cs.currency, cents(l.price.amount(l.quantity)))})
 	}
+	if off := cs.off(); off > 0 {
+		page.Sums = append(page.Sums, pageLine{Name: "Discount", Amount: money(cs.currency, -off)})
+	}
+	page.Sums = append(page.Sums, pageLine{Name: "Due today", Amount: page.Total})
 	return page
 }
 
 // payPage is the page's button. It needs no JavaScript.
 func (s *Server) payPage(w http.ResponseWriter, r *http.Request) {
-	with := Payment{Method: r.PostFormValue("payment_method"), Email: r.PostFormValue("email"), Authenticated: r.PostFormValue("authenticated") == "true"}
-	err := s.PaySession(r.Context(), r.PathValue("id"), with)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.cause = cause{}
 	cs, known := s.sessions.get(r.PathValue("id"))
+	if !known {
+		s.showPage(w, http.StatusNotFound, "message", messagePage{Title: "No such session"})
+		return
+	}
+	answer := r.PostFormValue("authenticated")
+	with := Payment{Method: r.PostFormValue("payment_method"), Email: r.PostFormValue("email"), Authenticated: answer == "true"}
+	var err error
+	if answer == "false" && cs.status == "open" {
+		err = s.refuseSession(cs)
+	} else {
+		err = s.pay(cs, with)
+	}
 	var refused *apiError
 	switch {
 	case err == nil:
 		http.Redirect(w, r, cs.success(), http.StatusSeeOther)
-	case !known:
-		s.showPage(w, http.StatusNotFound, "message", messagePage{Title: "No such session"})
 	case errors.As(err, &refused) && cs.status == "open":
 		page := s.checkoutView(cs)
-		page.Error, page.Method = refused.message, with.Method
-		page.Ask = refused.code == "authentication_required" && !with.Authenticated
+		page.Error, page.Method, page.Email = refused.message, with.Method, with.Email
+		page.Ask = refused.code == "authentication_required" && answer == ""
 		s.showPage(w, http.StatusPaymentRequired, "checkout", page)
 	default:
 		s.showPage(w, http.StatusConflict, "message", messagePage{Title: "Not paid", Text: err.Error(), Link: cs.cancelURL})
 	}
+}
+
+// refuseSession is the owner's no to the bank's question. A subscription's payment isn't begun before a yes.
+func (s *Server) refuseSession(cs *checkoutSession) error {
+	if cs.trying == nil || cs.trying.status != "requires_action" {
+		return &apiError{status: 402, kind: "card_error", code: "payment_intent_authentication_failure", message: authenticationFailed}
+	}
+	return s.answered(cs.trying, false)
 }
 
 func (cs *checkoutSession) success() string {

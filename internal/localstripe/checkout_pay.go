@@ -29,9 +29,8 @@ func (s *Server) pay(cs *checkoutSession, with Payment) error {
 	if with.Method == "" {
 		with.Method = "pm_card_visa"
 	}
-	needsMethod := cs.total() > 0 || cs.collection == "always"
 	var m *paymentMethod
-	if needsMethod {
+	if cs.needsMethod() {
 		found, err := s.methodFor(cs.customer, with.Method, "payment_method")
 		if err != nil {
 			return err
@@ -44,6 +43,8 @@ func (s *Server) pay(cs *checkoutSession, with Payment) error {
 	}
 	return s.payOnce(cs, m, with)
 }
+
+func (cs *checkoutSession) needsMethod() bool { return cs.total() > 0 || cs.collection == "always" }
 
 func (s *Server) payOnce(cs *checkoutSession, m *paymentMethod, with Payment) error {
 	future := cs.intentSpec.str("setup_future_usage")

@@ -6,20 +6,37 @@ import (
 )
 
 type invoicePage struct {
-	Title, Number, Status, Total, Due, Error string
-	Lines                                    []pageLine
-	Cards                                    []cardChoice
-	Open, Ask                                bool
+	Title, Number, Status, To, Due, Error, Receipt string
+	Lines, Sums                                    []pageLine
+	Cards                                          []cardChoice
+	Open, Ask, Waiting                             bool
 }
 
 func (s *Server) invoiceView(inv *invoice) invoicePage {
+	amount := func(cents int64) string { return money(inv.currency, cents) }
 	page := invoicePage{
-		Title: "Invoice " + inv.number, Number: inv.number, Status: strings.ToUpper(inv.status[:1]) + inv.status[1:],
-		Total: money(inv.currency, inv.total()), Due: money(inv.currency, inv.due()), Cards: cardChoices, Open: inv.status == "open",
-		Ask: inv.intent != nil && inv.intent.status == "requires_action",
+		Title: "Invoice " + inv.number, Number: inv.number, Status: strings.ToUpper(inv.status[:1]) + inv.status[1:], To: inv.customer.email,
+		Due: amount(inv.due()), Cards: cardChoices, Waiting: inv.payable() != nil,
 	}
+	page.Open = inv.status == "open" && !page.Waiting
+	page.Ask = inv.intent != nil && inv.intent.status == "requires_action"
 	for _, l := range inv.lines {
-		page.Lines = append(page.Lines, pageLine{Name: l.description, Quantity: l.quantity, Amount: money(inv.currency, l.amount)})
+		page.Lines = append(page.Lines, pageLine{Name: l.description, Quantity: l.quantity, Amount: amount(l.amount)})
+	}
+	if off := inv.off(); off > 0 {
+		page.Sums = append(page.Sums, pageLine{Name: "Discount", Amount: amount(-off)})
+	}
+	page.Sums = append(page.Sums, pageLine{Name: "Total", Amount: amount(inv.total())})
+	if inv.applied != 0 {
+		page.Sums = append(page.Sums, pageLine{Name: "Credit balance", Amount: amount(-inv.applied)})
+	}
+	if inv.status == "paid" {
+		page.Sums = append(page.Sums, pageLine{Name: "Paid", Amount: amount(inv.paidAmount)})
+	} else {
+		page.Sums = append(page.Sums, pageLine{Name: "Due", Amount: page.Due})
+	}
+	if inv.intent != nil && inv.intent.latest != nil && inv.intent.latest.status == "succeeded" {
+		page.Receipt = "/receipts/" + inv.intent.latest.id
 	}
 	return page
 }
@@ -65,7 +82,7 @@ func (s *Server) payHosted(inv *invoice, method, answer string) error {
 	if inv.status != "open" {
 		return invalidCode("invoice_not_editable", "", "This invoice is %s.", inv.status)
 	}
-	if err := inv.undecided(); err != nil {
+	if err := inv.payable(); err != nil {
 		return err
 	}
 	if answer != "" && inv.intent.status == "requires_action" {

@@ -186,7 +186,7 @@ func payInvoice(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := inv.undecided(); err != nil {
+	if err := inv.payable(); err != nil {
 		return nil, err
 	}
 	if inv.status == "draft" {
@@ -212,8 +212,8 @@ func payInvoice(c *call) (any, error) {
 	return inv.render(c.Server), nil
 }
 
-// undecided refuses a second payment while the first one is under way.
-func (inv *invoice) undecided() error {
+// payable refuses a second payment while the first one is under way.
+func (inv *invoice) payable() error {
 	if inv.status == "open" && inv.intent != nil && inv.intent.status == "processing" {
 		return invalidCode("payment_intent_unexpected_state", "", "This invoice's payment is processing.")
 	}

@@ -2,10 +2,11 @@ package localstripe
 
 // portalSession is a link with which a customer manages subscriptions and cards.
 type portalSession struct {
-	id, returnURL, configuration string
-	customer                     *customer
-	flow                         obj
-	created                      int64
+	id, returnURL string
+	configuration *configuration
+	customer      *customer
+	flow          obj
+	created       int64
 }
 
 func (ps *portalSession) identity() string { return ps.id }
@@ -13,7 +14,7 @@ func (ps *portalSession) createdAt() int64 { return ps.created }
 
 func (ps *portalSession) render(s *Server) obj {
 	return obj{
-		"id": ps.id, "object": "billing_portal.session", "configuration": ps.configuration, "created": ps.created,
+		"id": ps.id, "object": "billing_portal.session", "configuration": ps.configuration.id, "created": ps.created,
 		"customer": ps.customer.id, "flow": hashOrNil(ps.flow), "livemode": false, "locale": nil, "on_behalf_of": nil,
 		"return_url": orNil(ps.returnURL), "url": s.url + "/p/session/" + ps.id,
 	}
@@ -21,7 +22,7 @@ func (ps *portalSession) render(s *Server) obj {
 
 func createPortal(c *call) (any, error) {
 	customerID := c.required("customer")
-	ps := &portalSession{returnURL: c.str("return_url"), configuration: c.strOr("bpc_local", "configuration")}
+	ps, configurationID := &portalSession{returnURL: c.str("return_url")}, c.str("configuration")
 	if c.has("flow_data") {
 		flow, err := c.at("flow_data").portalFlow()
 		if err != nil {
@@ -37,6 +38,12 @@ func createPortal(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ps.configuration, err = c.portalConfiguration(configurationID); err != nil {
+		return nil, err
+	}
+	if err := ps.allowed(); err != nil {
+		return nil, err
+	}
 	ps.customer, ps.id, ps.created = u, c.Server.id("bps"), u.clock.now
 	for _, kind := range []string{"subscription_update", "subscription_cancel", "subscription_update_confirm"} {
 		if inner, ok := ps.flow[kind].(obj); ok {
@@ -49,6 +56,20 @@ func createPortal(c *call) (any, error) {
 	c.portals.add(ps)
 	c.tell(u.clock, "billing_portal.session.created", ps)
 	return ps.render(c.Server), nil
+}
+
+// allowed: a flow can't lead to what the configuration has switched off.
+func (ps *portalSession) allowed() error {
+	features := ps.configuration.features
+	kind, _ := ps.flow["type"].(string)
+	on := map[string]bool{
+		"": true, "payment_method_update": features.method, "subscription_cancel": features.cancel,
+		"subscription_update": features.update, "subscription_update_confirm": features.update,
+	}
+	if !on[kind] {
+		return invalid("flow_data[type]", "The flow %s is disabled in the portal configuration %s.", kind, ps.configuration.id)
+	}
+	return nil
 }
 
 // portalFlow says which page of the portal opens, and what follows it.

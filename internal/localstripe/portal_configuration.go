@@ -1,12 +1,12 @@
 package localstripe
 
-// configuration says what the portal lets customers do. The page here lets them do everything; what is
-// configured is kept and answered.
+// configuration says what the portal lets customers do.
 type configuration struct {
 	id                string
 	business          obj
-	features          obj
+	features          portalFeatures
 	returnURL         string
+	loginPage         bool
 	active, isDefault bool
 	metadata          map[string]string
 	created, updated  int64
@@ -15,28 +15,19 @@ type configuration struct {
 func (f *configuration) identity() string { return f.id }
 func (f *configuration) createdAt() int64 { return f.created }
 
-func (f *configuration) render(*Server) obj {
-	enabled := func(name string) obj {
-		inner, _ := f.features[name].(obj)
-		return obj{"enabled": inner["enabled"] == "true"}
+func (f *configuration) render(s *Server) obj {
+	login := obj{"enabled": f.loginPage, "url": nil}
+	if f.loginPage {
+		login["url"] = s.url + "/p/login/" + f.id
 	}
-	cancel, update, customer := enabled("subscription_cancel"), enabled("subscription_update"), enabled("customer_update")
-	cancel["mode"], cancel["proration_behavior"] = "at_period_end", "none"
-	cancel["cancellation_reason"] = obj{"enabled": false, "options": []any{}}
-	update["default_allowed_updates"], update["products"], update["proration_behavior"] = []any{}, nil, "create_prorations"
-	customer["allowed_updates"] = []any{}
 	return obj{
 		"id": f.id, "object": "billing_portal.configuration", "active": f.active, "application": nil,
 		"business_profile": obj{
 			"headline": orAbsent(f.business, "headline"), "privacy_policy_url": orAbsent(f.business, "privacy_policy_url"),
 			"terms_of_service_url": orAbsent(f.business, "terms_of_service_url"),
 		},
-		"created": f.created, "default_return_url": orNil(f.returnURL), "features": obj{
-			"customer_update": customer, "invoice_history": enabled("invoice_history"),
-			"payment_method_update": enabled("payment_method_update"), "subscription_cancel": cancel,
-			"subscription_pause": enabled("subscription_pause"), "subscription_update": update,
-		},
-		"is_default": f.isDefault, "livemode": false, "login_page": obj{"enabled": false, "url": nil},
+		"created": f.created, "default_return_url": orNil(f.returnURL), "features": f.features.render(),
+		"is_default": f.isDefault, "livemode": false, "login_page": login,
 		"metadata": renderMetadata(f.metadata), "updated": f.updated,
 	}
 }
@@ -49,16 +40,49 @@ func orAbsent(o obj, name string) any {
 }
 
 func (f *configuration) fill(p *params) {
-	f.business, f.features = p.hash("business_profile", f.business), p.hash("features", f.features)
-	f.returnURL, f.metadata = p.text("default_return_url", f.returnURL), p.metadata(f.metadata)
-	if p.has("active") {
-		f.active = p.bool("active")
+	f.business, f.returnURL, f.metadata = p.hash("business_profile", f.business), p.text("default_return_url", f.returnURL), p.metadata(f.metadata)
+	f.features.fill(p.at("features"))
+	p.switched(&f.active, "active")
+	p.at("login_page").switched(&f.loginPage, "enabled")
+}
+
+// defaultConfiguration is what the dashboard would have made: a portal in which everything is allowed.
+func (s *Server) defaultConfiguration() *configuration {
+	for _, f := range s.configs.order {
+		if f.isDefault {
+			return f
+		}
 	}
-	p.ignore("login_page")
+	f := &configuration{
+		id: s.id("bpc"), active: true, isDefault: true, created: s.clock.now, updated: s.clock.now, metadata: map[string]string{},
+		features: portalFeatures{
+			invoices: true, method: true, cancel: true, cancelMode: "at_period_end", cancelProration: "none",
+			update: true, updates: []string{"price", "quantity"},
+		},
+	}
+	s.configs.add(f)
+	return f
+}
+
+// portalConfiguration finds the configuration of a session.
+func (s *Server) portalConfiguration(id string) (*configuration, error) {
+	if id == "" {
+		return s.defaultConfiguration(), nil
+	}
+	f, ok := s.configs.get(id)
+	if !ok || !f.active {
+		return nil, noSuch(400, "configuration", id, "configuration")
+	}
+	return f, nil
 }
 
 func createConfiguration(c *call) (any, error) {
-	f := &configuration{active: true, created: c.clock.now, updated: c.clock.now}
+	f := &configuration{active: true, created: c.clock.now, updated: c.clock.now, features: newPortalFeatures()}
+	for _, name := range []string{"business_profile", "features"} {
+		if !c.has(name) {
+			c.fail(missingParam(name))
+		}
+	}
 	f.fill(c.params)
 	if err := c.finish(); err != nil {
 		return nil, err

@@ -59,6 +59,28 @@ func (r *refunding) readOthers(ctx context.Context, tx pgx.Tx) error {
 // store writes what Stripe said of a charge and what came of it. While it waits it is
 // asked about again.
 func (k keptCharge) store(ctx context.Context, tx pgx.Tx, c Charge, place *chargePlace, at time.Time) error {
+	var batch pgx.Batch
+	if err := k.queueCharge(&batch, c, place, at); err != nil {
+		return err
+	}
+	for _, cb := range k.clawbacks {
+		batch.Queue(`
+			INSERT INTO clawbacks (charge_id, number, part, book_id, entry, root, credits, owed, returned, money_from, money_to, whole)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+			ON CONFLICT (charge_id, number, part) DO UPDATE SET returned = EXCLUDED.returned, money_to = EXCLUDED.money_to`,
+			c.ID, cb.Number, cb.Part, cb.BookID, cb.Entry, cb.Root, cb.Credits, cb.Owed, cb.Returned, cb.MoneyFrom, cb.MoneyTo, cb.Whole)
+	}
+	if place.purchase != nil {
+		batch.Queue(`UPDATE purchases SET refunded = $2, taken_back = $3, dispute = $4 WHERE id = $1`,
+			place.purchase.ID, c.refunded(), k.taken(), c.lastDispute())
+	}
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("storing charge %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+func (k keptCharge) queueCharge(batch *pgx.Batch, c Charge, place *chargePlace, at time.Time) error {
 	disputes, err := json.Marshal(append([]Dispute{}, c.Disputes...))
 	if err != nil {
 		return fmt.Errorf("writing the disputes of charge %s: %w", c.ID, err)
@@ -74,38 +96,27 @@ func (k keptCharge) store(ctx context.Context, tx pgx.Tx, c Charge, place *charg
 	} else {
 		sub = c.Fetched.Subscription.ID
 	}
-	var taken int64
-	for _, cb := range k.clawbacks {
-		taken += cb.left()
-	}
-	var batch pgx.Batch
 	batch.Queue(`
 		INSERT INTO charges (id, customer_id, purchase_id, subscription_id, invoice_id, state, reason, amount, currency, refunded, lost,
 		                     disputes, dispute_open, roots, paid_from, paid_to, settled_money, taken_back, check_at, created_at, fetched_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 		ON CONFLICT (id) DO UPDATE SET customer_id = EXCLUDED.customer_id, purchase_id = EXCLUDED.purchase_id,
-			subscription_id = EXCLUDED.subscription_id, invoice_id = EXCLUDED.invoice_id, state = EXCLUDED.state, reason = EXCLUDED.reason,
-			amount = EXCLUDED.amount, currency = EXCLUDED.currency, refunded = EXCLUDED.refunded, lost = EXCLUDED.lost,
-			disputes = EXCLUDED.disputes, dispute_open = EXCLUDED.dispute_open, roots = EXCLUDED.roots, paid_from = EXCLUDED.paid_from, paid_to = EXCLUDED.paid_to,
-			settled_money = EXCLUDED.settled_money, taken_back = EXCLUDED.taken_back, check_at = EXCLUDED.check_at,
-			fetched_at = EXCLUDED.fetched_at`,
-		c.ID, c.CustomerID, purchase, sub, c.InvoiceID, place.state, place.waits, c.Amount, c.Currency, c.refunded(), c.lost(), disputes, c.disputed(),
-		append([]string{}, k.roots...), k.paid.start, k.paid.end, k.settled, taken, check, c.CreatedAt, at)
-	for _, cb := range k.clawbacks {
-		batch.Queue(`
-			INSERT INTO clawbacks (charge_id, number, part, book_id, entry, root, credits, owed, returned, money_from, money_to, whole)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-			ON CONFLICT (charge_id, number, part) DO UPDATE SET returned = EXCLUDED.returned, money_to = EXCLUDED.money_to`,
-			c.ID, cb.Number, cb.Part, cb.BookID, cb.Entry, cb.Root, cb.Credits, cb.Owed, cb.Returned, cb.MoneyFrom, cb.MoneyTo, cb.Whole)
-	}
-	if place.purchase != nil {
-		batch.Queue(`UPDATE purchases SET refunded = $2, taken_back = $3, dispute = $4 WHERE id = $1`,
-			purchase, c.refunded(), taken, c.lastDispute())
-	}
-	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
-		return fmt.Errorf("storing charge %s: %w", c.ID, err)
-	}
+			subscription_id = EXCLUDED.subscription_id, invoice_id = EXCLUDED.invoice_id, state = EXCLUDED.state,
+			reason = EXCLUDED.reason, amount = EXCLUDED.amount, currency = EXCLUDED.currency, refunded = EXCLUDED.refunded,
+			lost = EXCLUDED.lost, disputes = EXCLUDED.disputes, dispute_open = EXCLUDED.dispute_open, roots = EXCLUDED.roots,
+			paid_from = EXCLUDED.paid_from, paid_to = EXCLUDED.paid_to, settled_money = EXCLUDED.settled_money,
+			taken_back = EXCLUDED.taken_back, check_at = EXCLUDED.check_at, fetched_at = EXCLUDED.fetched_at`,
+		c.ID, c.CustomerID, purchase, sub, c.InvoiceID, place.state, place.waits, c.Amount, c.Currency, c.refunded(), c.lost(), disputes,
+		c.disputed(), append([]string{}, k.roots...), k.paid.start, k.paid.end, k.settled, k.taken(), check, c.CreatedAt, at)
 	return nil
+}
+
+func (k keptCharge) taken() int64 {
+	var sum int64
+	for _, c := range k.clawbacks {
+		sum += c.left()
+	}
+	return sum
 }
 
 // lastDispute is the status of the latest dispute. Stripe lists them newest first.

@@ -75,13 +75,7 @@ func (r *refunding) settle() error {
 }
 
 // taken is how many credits are taken back now.
-func (r *refunding) taken() int64 {
-	var sum int64
-	for _, c := range r.clawbacks {
-		sum += c.left()
-	}
-	return sum
-}
+func (r *refunding) taken() int64 { return keptCharge{clawbacks: r.clawbacks}.taken() }
 
 // due is how many credits are to be taken: floor(whole × money ÷ cost), less what was
 // taken already. Of one grant no more is taken than it brought, whatever paid for it.

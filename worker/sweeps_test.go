@@ -254,7 +254,7 @@ func TestSchedules(t *testing.T) {
 	t.Run("BadOnesAreErrorsAtStartThatNameEach", func(t *testing.T) {
 		for _, bad := range []string{"TZ=0", "0 0 31 2 *", "nonsense", "* * * *", "61 * * * *", "CRON_TZ=Nowhere/Land 0 0 * * *", "@never"} {
 			for name, s := range map[string]Schedules{
-				"settle": {Settle: bad}, "events": {Events: bad}, "purchases": {Purchases: bad}, "unmapped": {Unmapped: bad}, "partitions": {Partitions: bad},
+				"settle": {Settle: bad}, "events": {Events: bad}, "purchases": {Purchases: bad}, "top_ups": {TopUps: bad}, "unmapped": {Unmapped: bad}, "partitions": {Partitions: bad},
 			} {
 				err := build(s)
 				if err == nil || !strings.Contains(err.Error(), name+":") || !strings.Contains(err.Error(), bad) {
@@ -280,13 +280,13 @@ func TestSchedules(t *testing.T) {
 	})
 	t.Run("EverySweepRunsAtTheStart", func(t *testing.T) {
 		d.start()
-		kinds := []string{"make_partitions", "settle_due", "sweep_events", "sweep_purchases", "sweep_unmapped"}
+		kinds := []string{"make_partitions", "settle_due", "sweep_events", "sweep_purchases", "sweep_top_ups", "sweep_unmapped"}
 		d.until("each sweep ran", func() bool {
 			rows, err := d.pool.Query(t.Context(), `SELECT DISTINCT kind FROM river_job WHERE state = 'completed' ORDER BY kind`)
 			ok(t, err)
 			ran, err := pgx.CollectRows(rows, pgx.RowTo[string])
 			ok(t, err)
-			return slices.Equal(ran, kinds)
+			return !slices.ContainsFunc(kinds, func(kind string) bool { return !slices.Contains(ran, kind) })
 		})
 	})
 }

@@ -29,6 +29,13 @@
 // before anything is granted. Between them, no to and fro of seats, plans or intervals
 // mints a credit.
 //
+// # Refunds and disputes
+//
+// A charge of which money was given back, or that is disputed, is settled by levels
+// (refund.go): the money that is gone by now says how many credits are to have been taken
+// back in all, and the difference is taken or given back. What the charge paid for may
+// lie in several books by then; all of them are found and locked first (charge_place.go).
+//
 // # Stripe
 //
 // The package says what it needs of Stripe (Stripe, in stripe.go) and keeps what Stripe

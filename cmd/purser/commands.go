@@ -112,6 +112,8 @@ type commands struct {
 		Up      devUpCommand      `cmd:"" default:"withargs" help:"Tell the demo's story and stay, to look around."`
 		Advance devAdvanceCommand `cmd:"" help:"Move the clock of a running purser dev."`
 	} `cmd:"" help:"A purser to try things with."`
+	Localstripe localStripeCommand `cmd:"" help:"Run the local Stripe alone, on this machine only: a Stripe in which no money moves."`
+
 	Bench struct {
 		Spends benchSpendsCommand `cmd:"" help:"Measure spends over HTTP with and without gathering, on a database of its own, and audit them. Exits 1 if one failed."`
 		Load   benchLoadCommand   `cmd:"" hidden:"" help:"The load generator of purser bench spends."`

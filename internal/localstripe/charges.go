@@ -128,6 +128,6 @@ func listCharges(c *call) (any, error) {
 		return nil, err
 	}
 	return answerList(c.Server, pg, "/v1/charges", c.charges.where(func(h *charge) bool {
-		return (customerID == "" || h.intent.customer == customerID) && (intentID == "" || h.intent.id == intentID)
+		return (customerID+intentID != "" || h.clock.id == "") && (customerID == "" || h.intent.customer == customerID) && (intentID == "" || h.intent.id == intentID)
 	}))
 }

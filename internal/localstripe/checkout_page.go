@@ -81,7 +81,9 @@ func (s *Server) payPage(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &refused) && cs.status == "open":
 		page := s.checkoutView(cs)
 		page.Error, page.Method, page.Email = refused.message, with.Method, with.Email
-		page.Ask = refused.code == "authentication_required" && answer == ""
+		if page.Ask = refused.code == "authentication_required" && answer == ""; page.Ask {
+			page.Error = "" // the page asks; nothing has gone wrong
+		}
 		s.showPage(w, http.StatusPaymentRequired, "checkout", page)
 	default:
 		s.showPage(w, http.StatusConflict, "message", messagePage{Title: "Not paid", Text: err.Error(), Link: cs.cancelURL})

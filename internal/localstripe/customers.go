@@ -149,6 +149,9 @@ func createCustomer(c *call) (any, error) {
 
 // openCustomer gives a new customer its id, its payment method and its event.
 func (s *Server) openCustomer(u *customer, method string) error {
+	if err := s.roomForCustomer(u.clock); err != nil {
+		return err
+	}
 	u.created = u.clock.now
 	u.id = "cus_" + s.token(14)
 	if u.invoicePrefix == "" {

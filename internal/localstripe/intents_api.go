@@ -192,6 +192,6 @@ func listIntents(c *call) (any, error) {
 		return nil, err
 	}
 	return answerList(c.Server, pg, "/v1/payment_intents", c.intents.where(func(pi *paymentIntent) bool {
-		return customerID == "" || pi.customer == customerID
+		return customerID == "" && pi.clock.id == "" || customerID != "" && pi.customer == customerID
 	}))
 }

@@ -98,6 +98,9 @@ func createInvoiceItem(c *call) (any, error) {
 		return nil, invalid("price", "The price specified is set to `type=recurring` but this field only accepts prices with `type=one_time`.")
 	case p != nil:
 		i.price, i.currency, i.unit, i.amount = p, p.currency, p.unit, cents(p.amount(i.quantity))
+		if i.description == "" {
+			i.description = p.product.name
+		}
 	case units:
 		i.amount = cents(rat(i.unit)) * i.quantity
 	case amounts:
@@ -189,7 +192,7 @@ func listInvoiceItems(c *call) (any, error) {
 		return nil, err
 	}
 	return answerList(c.Server, pg, "/v1/invoiceitems", c.invoiceItems.where(func(i *invoiceItem) bool {
-		return !i.deleted && (customerID == "" || i.customer.id == customerID) && (invoiceID == "" || i.invoice != nil && i.invoice.id == invoiceID) &&
+		return !i.deleted && (customerID+invoiceID != "" || i.customer.clock.id == "") && (customerID == "" || i.customer.id == customerID) && (invoiceID == "" || i.invoice != nil && i.invoice.id == invoiceID) &&
 			(!asked || (i.invoice == nil) == pending)
 	}))
 }

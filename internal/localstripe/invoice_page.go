@@ -71,7 +71,10 @@ func (s *Server) payInvoicePage(w http.ResponseWriter, r *http.Request) {
 	err := s.payHosted(inv, r.PostFormValue("payment_method"), r.PostFormValue("authenticated"))
 	page, status := s.invoiceView(inv), http.StatusOK
 	if err != nil {
-		page.Error, status = err.Error(), http.StatusPaymentRequired
+		status = http.StatusPaymentRequired
+		if !page.Ask {
+			page.Error = err.Error()
+		}
 	}
 	s.showPage(w, status, "invoice", page)
 }

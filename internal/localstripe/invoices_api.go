@@ -286,7 +286,7 @@ func listInvoices(c *call) (any, error) {
 		return nil, err
 	}
 	return answerList(c.Server, pg, "/v1/invoices", c.invoices.where(func(inv *invoice) bool {
-		return (customerID == "" || inv.customer.id == customerID) && (subID == "" || inv.sub != nil && inv.sub.id == subID) &&
+		return (customerID+subID != "" || inv.clock().id == "") && (customerID == "" || inv.customer.id == customerID) && (subID == "" || inv.sub != nil && inv.sub.id == subID) &&
 			(status == "" || inv.status == status) && (collection == "" || inv.collection == collection) && due.holds(inv.dueDate)
 	}))
 }

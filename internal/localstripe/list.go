@@ -43,6 +43,8 @@ func (r timeRange) holds(at int64) bool {
 		(r.lt == nil || at < *r.lt) && (r.lte == nil || at <= *r.lte) && (r.eq == nil || at == *r.eq)
 }
 
+// What belongs to a test clock is listed only for a customer, a subscription or the like, as Stripe does.
+
 // answerList renders one page of what matches. The objects come oldest first, as tables keep them.
 func answerList[T entity](s *Server, pg page, url string, oldestFirst []T) (any, error) {
 	var newest []T

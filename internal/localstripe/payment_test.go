@@ -1,10 +1,8 @@
 package localstripe
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -177,32 +175,6 @@ func TestManualInvoice(t *testing.T) {
 		must(w.api.Invoices.Update(inv.ID, &stripe.InvoiceParams{AutoAdvance: stripe.Bool(true)}))(t)
 		w.advance(newYear.Add(time.Hour))
 		same(t, "paid", w.inv(inv.ID).Paid, true)
-	})
-}
-
-func TestTrouble(t *testing.T) {
-	t.Run("ErrorsOnDemand", func(t *testing.T) {
-		w := open(t)
-		w.Disturb(Trouble{Method: "POST", Path: "/v1/customers", Status: 429, Times: 2})
-		for range 2 {
-			_, err := w.api.Customers.New(&stripe.CustomerParams{})
-			same(t, "code", stripeError(t, err).Code, stripe.ErrorCodeRateLimit)
-		}
-		must(w.api.Customers.New(&stripe.CustomerParams{}))(t)
-	})
-
-	t.Run("AnAnswerThatIsLostWasStillCarriedOut", func(t *testing.T) {
-		w := open(t)
-		w.Disturb(Trouble{Method: "POST", Path: "/v1/customers", After: true})
-		in := &stripe.CustomerParams{Params: stripe.Params{IdempotencyKey: stripe.String("k")}}
-		_, err := w.api.Customers.New(in)
-		var answered *stripe.Error
-		if err == nil || errors.As(err, &answered) {
-			t.Fatalf("an answer came: %v", err)
-		}
-		u := must(w.api.Customers.New(in))(t)
-		same(t, "replayed", u.LastResponse.Header.Get("Idempotent-Replayed"), "true")
-		same(t, "made once", slices.Equal(w.kinds(""), []string{"customer.created"}), true)
 	})
 }
 

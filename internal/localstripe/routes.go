@@ -79,7 +79,7 @@ var catalogRoutes = map[string]handler{
 
 // customerRoutes: who pays, with which cards.
 var customerRoutes = map[string]handler{
-	"POST /v1/customers": createCustomer, "GET /v1/customers": listCustomers, "GET /v1/customers/{id}": getCustomer,
+	"POST /v1/customers": createCustomer, "GET /v1/customers": listCustomers, "GET /v1/customers/search": searchCustomers, "GET /v1/customers/{id}": getCustomer,
 	"POST /v1/customers/{id}": updateCustomer, "DELETE /v1/customers/{id}": deleteCustomer,
 	"GET /v1/customers/{id}/payment_methods": listMethods,
 

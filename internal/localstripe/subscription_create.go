@@ -57,6 +57,9 @@ func (s *Server) firstOwed(sub *subscription) int64 {
 
 // prepare builds the subscription without telling anyone.
 func (s *Server) prepare(u *customer, spec subscriptionSpec) (*subscription, error) {
+	if err := s.roomForSubscription(u); err != nil {
+		return nil, err
+	}
 	now := u.clock.now
 	sub := &subscription{
 		customer: u, status: "incomplete", created: now, start: now, periodStart: now, anchor: now, description: spec.description,

@@ -57,7 +57,7 @@ func advanceClock(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	to := c.int("frozen_time")
+	s, to := c.Server, c.int("frozen_time")
 	c.required("frozen_time")
 	if err := c.finish(); err != nil {
 		return nil, err
@@ -65,16 +65,50 @@ func advanceClock(c *call) (any, error) {
 	if k.status != "ready" {
 		return nil, &apiError{status: 429, kind: invalidRequest, code: "test_clock_advancing", message: "This test clock is still advancing."}
 	}
+	if shortest := s.shortestPeriod(k); shortest != nil && to > shortest.step(k.now, 2) {
+		return nil, invalid("frozen_time", "A test clock with subscriptions can be advanced by at most two intervals of the shortest one at once.")
+	}
 	if to < k.now {
 		return nil, invalid("frozen_time", "The new frozen time must lie after the clock's present one.")
 	}
 	k.status = "advancing"
 	c.tell(k, "test_helpers.test_clock.advancing", k)
-	s := c.Server
 	s.out.mu.Lock()
 	defer s.out.mu.Unlock()
 	s.out.spawn(func() { s.advanceTestClock(k, to) })
 	return k.render(s), nil
+}
+
+// shortestPeriod is that of the clock's subscriptions; nil when it has none.
+func (s *Server) shortestPeriod(k *clock) *recurring {
+	var shortest *recurring
+	for _, sub := range s.subscriptions.order {
+		if r := sub.recurring(); sub.clock() == k && !sub.over() && (shortest == nil || r.step(k.now, 1) < shortest.step(k.now, 1)) {
+			shortest = r
+		}
+	}
+	return shortest
+}
+
+// A test clock has room for so much.
+const (
+	clockCustomersMax     = 3
+	clockSubscriptionsMax = 3 // of each customer
+)
+
+func (s *Server) roomForCustomer(k *clock) error {
+	if mine := s.customers.where(func(u *customer) bool { return u.clock == k && !u.deleted }); k.id != "" && len(mine) >= clockCustomersMax {
+		return invalid("test_clock", "A test clock can have at most %d customers.", clockCustomersMax)
+	}
+	return nil
+}
+
+func (s *Server) roomForSubscription(u *customer) error {
+	mine := s.subscriptions.where(func(sub *subscription) bool { return sub.customer == u && !sub.over() })
+	if u.clock.id != "" && len(mine) >= clockSubscriptionsMax {
+		return invalid("customer", "A customer of a test clock can have at most %d subscriptions.", clockSubscriptionsMax)
+	}
+	return nil
 }
 
 func (s *Server) advanceTestClock(k *clock, to int64) {

@@ -418,8 +418,10 @@ func TestAutoTopUpCrash(t *testing.T) {
 			h := raiseTopped(t)
 			h.set()
 			kill(h)
-			h.haste()
-			h.begin(func(c *Config) { c.RescueAfter = 2 * time.Second })
+			// That the queue takes up what a dead process worked is TestCrash's business.
+			h.exec(`DELETE FROM river_leader`)
+			h.exec(`UPDATE river_job SET state = 'available' WHERE state = 'running'`)
+			h.begin()
 			if n := h.charged(); n > 1 {
 				t.Fatalf("%d charges for one gap", n)
 			}

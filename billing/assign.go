@@ -103,6 +103,11 @@ func (m *moving) move(ctx context.Context, tx pgx.Tx, sub *Sub, to Slot, how str
 	}
 	m.from.Subs = without(m.from.Subs, sub)
 	m.to.Subs = append(m.to.Subs, sub)
+	if to.TeamID != "" {
+		m.to.Tell(NoticeSubAssigned, "", NoticeData{"subscription_id": sub.Facts.ID, "by": m.by})
+	} else {
+		m.from.Tell(NoticeSubRemoved, "", NoticeData{"subscription_id": sub.Facts.ID, "by": m.by})
+	}
 	sub.TeamID, sub.dirty = to.TeamID, true
 	if err := m.settle(); err != nil {
 		return err

@@ -30,9 +30,9 @@ type NoticeKind string
 
 // What is told. The kinds are stored, so they never change.
 const (
-	NoticePoolLow      NoticeKind = "pool.low"   // fewer credits left than a share of the period's
-	NoticePoolEmpty    NoticeKind = "pool.empty" // none left
-	NoticeLimitReached NoticeKind = "limit.reached"
+	NoticePoolLow      NoticeKind = "pool.low"      // fewer credits left than a share of the period's
+	NoticePoolEmpty    NoticeKind = "pool.empty"    // none left
+	NoticeLimitReached NoticeKind = "limit.reached" // a member has drawn all that a limit lets one draw
 
 	NoticeTopUpSucceeded NoticeKind = "top_up.succeeded"
 	NoticeTopUpFailed    NoticeKind = "top_up.failed"
@@ -49,15 +49,18 @@ const (
 	NoticeMoved      NoticeKind = "credits.moved"     // to the recipient
 	NoticeDebt       NoticeKind = "debt"
 
-	NoticeFellBack    NoticeKind = "member.fell_back"
-	NoticeJoined      NoticeKind = "member.joined"
-	NoticeRemoved     NoticeKind = "member.removed"
-	NoticeChanged     NoticeKind = "member.changed"
+	NoticeFellBack    NoticeKind = "member.fell_back" // a member pays personally now, without having chosen so
+	NoticeJoined      NoticeKind = "member.joined"    // by accepting an invitation
+	NoticeRemoved     NoticeKind = "member.removed"   // or left
+	NoticeChanged     NoticeKind = "member.changed"   // role, access or limit
 	NoticeInvited     NoticeKind = "invitation.created"
 	NoticeDeclined    NoticeKind = "invitation.declined"
+	NoticeSeatLost    NoticeKind = "invitation.seat_lost" // it reserves no seat any more
 	NoticeOwner       NoticeKind = "team.owner_changed"
 	NoticeSuspended   NoticeKind = "team.suspended"
 	NoticeResumed     NoticeKind = "team.resumed"
+	NoticeUserStopped NoticeKind = "user.suspended"
+	NoticeUserResumed NoticeKind = "user.resumed"
 	NoticeClosed      NoticeKind = "team.closed"
 	NoticeSubAssigned NoticeKind = "subscription.assigned"
 	NoticeSubRemoved  NoticeKind = "subscription.unassigned"

@@ -2,11 +2,13 @@ package teams
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
 	"purser/billing"
+	"purser/ledger"
 )
 
 // TeamChange changes a team's attributes. Nil fields stay as they are.
@@ -56,23 +58,49 @@ func set[T any](field *T, to *T) {
 // SuspendTeam stops or resumes all spending of a team; nothing is lost (T16). It is the
 // operator's, so it asks for no role.
 func SuspendTeam(ctx context.Context, tx pgx.Tx, teamID string, suspended bool, at instant) error {
-	return suspend(ctx, tx, `UPDATE teams SET suspended_at = CASE WHEN $2 THEN COALESCE(suspended_at, $3) END WHERE id = $1`, teamID, suspended, at,
-		refuse(NotFound, "team_not_found", "there is no team %q", teamID))
+	team, err := GetTeam(ctx, tx, teamID)
+	if errors.Is(err, ErrTeamUnknown) {
+		return errTeamUnknown(teamID)
+	}
+	if err != nil {
+		return err
+	}
+	kind := billing.NoticeSuspended
+	if !suspended {
+		kind = billing.NoticeResumed
+	}
+	return suspend(ctx, tx, `UPDATE teams SET suspended_at = CASE WHEN $2 THEN $3::timestamptz END WHERE id = $1 AND (suspended_at IS NOT NULL) <> $2`,
+		teamID, suspended, billing.Notice{BookID: team.BookID, Kind: kind, At: at})
 }
 
 // SuspendUser stops or resumes all spending of a user.
 func SuspendUser(ctx context.Context, tx pgx.Tx, userID string, suspended bool, at instant) error {
-	return suspend(ctx, tx, `UPDATE users SET suspended_at = CASE WHEN $2 THEN COALESCE(suspended_at, $3) END WHERE id = $1`, userID, suspended, at,
-		refuse(NotFound, "user_not_found", "there is no user %q", userID))
+	user, err := GetUser(ctx, tx, userID)
+	if errors.Is(err, ErrUserUnknown) {
+		return errUserUnknown(userID)
+	}
+	if err != nil {
+		return err
+	}
+	kind := billing.NoticeUserStopped
+	if !suspended {
+		kind = billing.NoticeUserResumed
+	}
+	return suspend(ctx, tx, `UPDATE users SET suspended_at = CASE WHEN $2 THEN $3::timestamptz END WHERE id = $1 AND (suspended_at IS NOT NULL) <> $2`,
+		userID, suspended, billing.Notice{BookID: user.BookID, Kind: kind, At: at})
 }
 
-func suspend(ctx context.Context, tx pgx.Tx, sql, id string, suspended bool, at instant, unknown *Refusal) error {
-	tag, err := tx.Exec(ctx, sql, id, suspended, at)
+// suspend stops or resumes under the book's lock, and tells so unless it was so already.
+func suspend(ctx context.Context, tx pgx.Tx, sql, id string, suspended bool, told billing.Notice) error {
+	if err := ledger.Lock(ctx, tx, told.BookID); err != nil {
+		return err
+	}
+	tag, err := tx.Exec(ctx, sql, id, suspended, told.At)
 	if err != nil {
 		return fmt.Errorf("suspending %q: %w", id, err)
 	}
 	if tag.RowsAffected() == 0 {
-		return unknown
+		return nil
 	}
-	return nil
+	return billing.Tell(ctx, tx, told)
 }

@@ -88,6 +88,10 @@ func Close(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in CloseIn, at in
 	if err := r.shut(ctx, tx, at); err != nil {
 		return nil, err
 	}
+	told := billing.NoticeData{"by": in.By.Name(), "expired": ended}
+	if err := billing.Tell(ctx, tx, r.team.notice(billing.NoticeClosed, "", at, told)); err != nil {
+		return nil, err
+	}
 	closing.Team, err = GetTeam(ctx, tx, r.team.ID)
 	return closing, err
 }
@@ -217,12 +221,12 @@ func (r *room) redirectPurchases(ctx context.Context, tx pgx.Tx) error {
 
 // shut takes seats and invitations back and closes the door.
 func (r *room) shut(ctx context.Context, tx pgx.Tx, at instant) error {
-	if err := giveSeatsUp(ctx, tx, r.team.ID, at); err != nil {
-		return err
-	}
 	_, err := tx.Exec(ctx, `UPDATE invitations SET state = 'revoked', settled_at = $2 WHERE team_id = $1 AND state = 'pending'`, r.team.ID, at)
 	if err != nil {
 		return fmt.Errorf("revoking invitations: %w", err)
+	}
+	if err := r.team.giveSeatsUp(ctx, tx, at); err != nil {
+		return err
 	}
 	if _, err := tx.Exec(ctx, `UPDATE teams SET closed_at = $2 WHERE id = $1`, r.team.ID, at); err != nil {
 		return fmt.Errorf("closing team %q: %w", r.team.ID, err)

@@ -100,7 +100,7 @@ func Invite(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in InviteIn, at 
 	if err != nil {
 		return Invitation{}, fmt.Errorf("writing the invitation: %w", err)
 	}
-	return i, nil
+	return i, billing.Tell(ctx, tx, r.team.notice(billing.NoticeInvited, "", at, i.told()))
 }
 
 func (r *room) mayInvite(ctx context.Context, tx pgx.Tx, list *roster, in InviteIn, at instant) error {
@@ -204,6 +204,11 @@ func Accept(ctx context.Context, tx pgx.Tx, c *billing.Catalog, tokenHash []byte
 	if err := storeMember(ctx, tx, m); err != nil {
 		return Member{}, err
 	}
+	told := i.told()
+	told["access"] = access
+	if err := billing.Tell(ctx, tx, r.team.notice(billing.NoticeJoined, userID, at, told)); err != nil {
+		return Member{}, err
+	}
 	return m, settleInvitation(ctx, tx, i.ID, "accepted", userID, at)
 }
 
@@ -245,6 +250,9 @@ func Decline(ctx context.Context, tx pgx.Tx, tokenHash []byte, at instant) error
 		return err
 	}
 	if err := i.open(at); err != nil {
+		return err
+	}
+	if err := billing.Tell(ctx, tx, team.notice(billing.NoticeDeclined, "", at, i.told())); err != nil {
 		return err
 	}
 	return settleInvitation(ctx, tx, i.ID, "declined", "", at)

@@ -50,7 +50,7 @@ func ChangeMembers(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID st
 	if err != nil {
 		return nil, false, err
 	}
-	m := &managing{room: r, list: list, rules: r.plan(at), by: by, at: at, seats: map[string]bool{}}
+	m := &managing{room: r, list: list, rules: r.plan(at), by: by, at: at, seats: map[string]bool{}, before: map[string]Member{}}
 	for _, change := range changes {
 		result := ChangeResult{UserID: change.UserID}
 		result.Member, result.Err = m.change(change)
@@ -75,12 +75,16 @@ type managing struct {
 	changed []string
 	removed []string
 	seats   map[string]bool // who is to get one
+	before  map[string]Member
 }
 
 func (m *managing) change(change Change) (*Member, error) {
 	member := m.list.find(change.UserID)
 	if member == nil {
 		return nil, refuse(NotFound, "member_not_found", "%q is not a member of the team", change.UserID)
+	}
+	if _, again := m.before[change.UserID]; !again {
+		m.before[change.UserID] = *member
 	}
 	if change.Remove {
 		return nil, m.remove(member)
@@ -154,7 +158,7 @@ func (m *managing) remove(member *Member) error {
 	if member.Role == Owner {
 		return refuse(Rule, "owner_stays", "the owner can't be removed; hand the ownership over first")
 	}
-	book := m.state.Book
+	book, returned := m.state.Book, int64(0)
 	if allocation, ok := book.AllocationOf(member.UserID); ok {
 		pool, _ := book.Account(ledger.Main)
 		for free := allocation.Available(m.at); free > 0; free = allocation.Available(m.at) {
@@ -165,11 +169,13 @@ func (m *managing) remove(member *Member) error {
 			if err != nil {
 				return fmt.Errorf("returning the allocation: %w", err)
 			}
+			returned += min(free, ledger.CreditsMax)
 		}
 		book.CloseAllocation(allocation)
 	}
 	id := member.UserID
 	m.removed = append(m.removed, id)
+	m.state.Tell(billing.NoticeRemoved, id, billing.NoticeData{"by": m.by.Name(), "returned": returned})
 	m.changed = slices.DeleteFunc(m.changed, func(changed string) bool { return changed == id })
 	m.list.members = slices.DeleteFunc(m.list.members, func(listed Member) bool { return listed.UserID == id })
 	return nil
@@ -177,9 +183,14 @@ func (m *managing) remove(member *Member) error {
 
 func (m *managing) save(ctx context.Context, tx pgx.Tx) error {
 	for _, id := range m.changed {
-		if err := storeMember(ctx, tx, *m.list.find(id)); err != nil {
+		after := *m.list.find(id)
+		if err := storeMember(ctx, tx, after); err != nil {
 			return err
 		}
+		for _, n := range m.team.changed(m.before[id], after, m.by.Name(), m.at) {
+			m.state.Tell(n.Kind, n.UserID, n.Data)
+		}
+		m.before[id] = after // several rows may have changed one member: told once
 	}
 	if len(m.removed) > 0 {
 		if _, err := tx.Exec(ctx, `DELETE FROM members WHERE team_id = $1 AND user_id = ANY($2)`, m.team.ID, m.removed); err != nil {
@@ -235,10 +246,14 @@ func switchAccess(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID, us
 	if err := r.may(r.role.Manages() || by.User == userID, "change another member's access"); err != nil {
 		return Member{}, err
 	}
+	before := *m
 	if err := do(r, m, list); err != nil {
 		return Member{}, err
 	}
-	return *m, storeMember(ctx, tx, *m)
+	if err := storeMember(ctx, tx, *m); err != nil {
+		return Member{}, err
+	}
+	return *m, billing.Tell(ctx, tx, r.team.changed(before, *m, by.Name(), at)...)
 }
 
 // HandOver makes another member the owner; the old one becomes an admin (T3).
@@ -271,5 +286,6 @@ func HandOver(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID, userID
 	if _, err := tx.Exec(ctx, `UPDATE teams SET owner_id = $2 WHERE id = $1`, teamID, userID); err != nil {
 		return fmt.Errorf("handing the team over: %w", err)
 	}
-	return nil
+	told := billing.NoticeData{"from": r.team.OwnerID, "by": by.Name()}
+	return billing.Tell(ctx, tx, r.team.notice(billing.NoticeOwner, userID, at, told))
 }

@@ -102,6 +102,7 @@ func Move(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in MoveIn, at time
 	if err := m.settle(); err != nil {
 		return nil, err
 	}
+	m.tell(out)
 	return out, billing.Save(ctx, tx, m.states()...)
 }
 

@@ -104,18 +104,31 @@ func FollowSeats(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID stri
 		return nil, err
 	}
 	invitations, members := fallingSeats(list.seats(r.plan(at).seats), list.reserving(), list.seated())
-	for _, i := range invitations {
-		if _, err := tx.Exec(ctx, `UPDATE invitations SET access = 'credits' WHERE id = $1`, i.ID); err != nil {
-			return nil, fmt.Errorf("giving up a reserved seat: %w", err)
-		}
-	}
 	var fell []string
 	for _, m := range members {
-		m.goPersonal(bySeats)
-		if err := storeMember(ctx, tx, m); err != nil {
-			return nil, err
-		}
 		fell = append(fell, m.UserID)
 	}
-	return fell, nil
+	return fell, r.team.takeSeats(ctx, tx, invitations, members, bySeats, at)
+}
+
+// takeSeats takes seats from invitations that reserve one and from members, who become
+// personal, and tells so.
+func (t Team) takeSeats(ctx context.Context, tx pgx.Tx, invitations []Invitation, members []Member, cause string, at instant) error {
+	var told []billing.Notice
+	for _, i := range invitations {
+		if _, err := tx.Exec(ctx, `UPDATE invitations SET access = 'credits' WHERE id = $1`, i.ID); err != nil {
+			return fmt.Errorf("giving up a reserved seat: %w", err)
+		}
+		data := i.told()
+		data["cause"] = cause
+		told = append(told, t.notice(billing.NoticeSeatLost, "", at, data))
+	}
+	for _, m := range members {
+		told = append(told, t.notice(billing.NoticeFellBack, m.UserID, at, fellBack(m, cause)))
+		m.goPersonal(cause)
+		if err := storeMember(ctx, tx, m); err != nil {
+			return err
+		}
+	}
+	return billing.Tell(ctx, tx, told...)
 }

@@ -29,6 +29,7 @@ func (d *desk) draw(team *Team, in SpendIn) (*SpendOut, error) {
 	if err != nil {
 		return nil, asRefusal(err)
 	}
+	d.tellLimit(team, m, p)
 	return d.answer(team, m, in, entry, false), nil
 }
 
@@ -86,6 +87,7 @@ func (d *desk) fallBack(team *Team, m *Member, p payment, in SpendIn) (*SpendOut
 	if err != nil {
 		return nil, asRefusal(err)
 	}
+	d.states[team.BookID].Tell(billing.NoticeFellBack, m.UserID, fellBack(*m, byFallback))
 	m.goPersonal(byFallback)
 	d.changed[memberKey{m.TeamID, m.UserID}] = true
 	return d.answer(team, m, in, entry, true), nil

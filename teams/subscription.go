@@ -3,7 +3,6 @@ package teams
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -46,7 +45,7 @@ func UnassignSubscription(ctx context.Context, tx pgx.Tx, c *billing.Catalog, te
 	if err != nil {
 		return "", asSubscriptionRefusal(err)
 	}
-	return id, giveSeatsUp(ctx, tx, team.ID, at)
+	return id, team.giveSeatsUp(ctx, tx, at)
 }
 
 // mayUnassign lets only the owner of the subscription pass, member or not, and the backend.
@@ -69,23 +68,12 @@ func mayUnassign(ctx context.Context, tx pgx.Tx, team Team, by Actor) (billing.O
 }
 
 // giveSeatsUp makes members with a seat personal, and invitations that reserve one credits.
-func giveSeatsUp(ctx context.Context, tx pgx.Tx, teamID string, at instant) error {
-	list, err := readRoster(ctx, tx, teamID, at)
+func (t Team) giveSeatsUp(ctx context.Context, tx pgx.Tx, at instant) error {
+	list, err := readRoster(ctx, tx, t.ID, at)
 	if err != nil {
 		return err
 	}
-	for _, m := range list.seated() {
-		m.goPersonal(byUnassigned)
-		if err := storeMember(ctx, tx, m); err != nil {
-			return err
-		}
-	}
-	for _, i := range list.reserving() {
-		if _, err := tx.Exec(ctx, `UPDATE invitations SET access = 'credits' WHERE id = $1`, i.ID); err != nil {
-			return fmt.Errorf("giving up a reserved seat: %w", err)
-		}
-	}
-	return nil
+	return t.takeSeats(ctx, tx, list.reserving(), list.seated(), byUnassigned, at)
 }
 
 // ownTeam gives a team to its owner, or to the backend, and refuses everybody else.
@@ -125,8 +113,12 @@ func seatOwner(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID string
 	if owner == nil || owner.SeatAt != nil || list.seats(r.plan(at).seats).free() < 1 {
 		return nil
 	}
+	before := *owner
 	owner.give(SeatAccess, at)
-	return storeMember(ctx, tx, *owner)
+	if err := storeMember(ctx, tx, *owner); err != nil {
+		return err
+	}
+	return billing.Tell(ctx, tx, r.team.changed(before, *owner, byPurser, at)...)
 }
 
 func asSubscriptionRefusal(err error) error {

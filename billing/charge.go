@@ -2,7 +2,6 @@ package billing
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -95,14 +94,4 @@ func chargeOf(e Event) string {
 		return id
 	}
 	return token(membersOf(charge)["id"])
-}
-
-// isChargeEvent tells whether a type of event may change what of a charge is left.
-func isChargeEvent(kind string) bool {
-	for _, prefix := range []string{"charge.refund", "charge.dispute.", "refund."} {
-		if strings.HasPrefix(kind, prefix) {
-			return true
-		}
-	}
-	return false
 }

@@ -1,6 +1,9 @@
 package billing
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // TargetKind says what an event has us fetch.
 type TargetKind string
@@ -22,43 +25,79 @@ type Target struct {
 	Reason string // why there is none
 }
 
-// targets maps the types of events that we act on, by prefix, to what they point to.
-// The first that fits counts.
-var targets = []struct {
+// handled is a group of event types that something is done for.
+type handled struct {
 	prefix string
 	kind   TargetKind
-}{
-	{"customer.subscription.", TargetSubscription},
-	{"invoice.paid", TargetInvoice},
-	{"invoice.payment_succeeded", TargetInvoice},
-	{"invoice.payment_failed", TargetInvoice},
-	{"invoice.voided", TargetInvoice},
-	{"invoice.marked_uncollectible", TargetInvoice},
-	{"invoice.finalized", TargetInvoice},
-	{"invoice.updated", TargetInvoice},
-	{"checkout.session.", TargetCheckout},
-	{"customer.created", TargetCustomer},
-	{"customer.updated", TargetCustomer},
-	{"customer.deleted", TargetCustomer},
+	types  []string // what follows the prefix in the types that an endpoint subscribes to
+}
+
+// targets maps the types of events that we act on, by prefix, to what they point to.
+// The first that fits counts.
+var targets = []handled{
+	{"customer.subscription.", TargetSubscription, []string{
+		"created", "deleted", "paused", "pending_update_applied", "pending_update_expired", "resumed", "trial_will_end", "updated",
+	}},
+	{"invoice.paid", TargetInvoice, []string{""}},
+	// It tells what invoice.paid tells, and less: whoever subscribes to the one needn't hear the other.
+	{"invoice.payment_succeeded", TargetInvoice, nil},
+	{"invoice.payment_failed", TargetInvoice, []string{""}},
+	{"invoice.voided", TargetInvoice, []string{""}},
+	{"invoice.marked_uncollectible", TargetInvoice, []string{""}},
+	{"invoice.finalized", TargetInvoice, []string{""}},
+	{"invoice.updated", TargetInvoice, []string{""}},
+	{"checkout.session.", TargetCheckout, []string{"async_payment_failed", "async_payment_succeeded", "completed", "expired"}},
+	{"customer.created", TargetCustomer, []string{""}},
+	{"customer.updated", TargetCustomer, []string{""}},
+	{"customer.deleted", TargetCustomer, []string{""}},
+	{"charge.refund", TargetCharge, []string{"ed", ".updated"}},
+	{"charge.dispute.", TargetCharge, []string{"closed", "created", "funds_reinstated", "funds_withdrawn", "updated"}},
+	{"refund.", TargetCharge, []string{"created", "updated"}},
+}
+
+// HandledEvents lists, sorted, the types of events that an endpoint has to be sent, as
+// Stripe's API version 2023-10-16 has them. Whatever else comes is kept and ignored.
+func HandledEvents() []string {
+	var all []string
+	for _, t := range targets {
+		for _, rest := range t.types {
+			all = append(all, t.prefix+rest)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+// HandlesEvent tells whether something is done for events of a type.
+func HandlesEvent(kind string) bool {
+	_, ok := handledAs(kind)
+	return ok
+}
+
+func handledAs(kind string) (handled, bool) {
+	for _, t := range targets {
+		if strings.HasPrefix(kind, t.prefix) {
+			return t, true
+		}
+	}
+	return handled{}, false
 }
 
 // TargetOf tells what to fetch for an event (B3: an event is a wake-up call, not data).
 func TargetOf(e Event) Target {
-	if isChargeEvent(e.Type) {
-		id := chargeOf(e)
-		if id == "" {
-			return Target{Reason: "it names no charge"}
-		}
-		return Target{Kind: TargetCharge, ID: id}
+	t, ok := handledAs(e.Type)
+	if !ok {
+		return Target{Reason: "nothing is done for events of this type"}
 	}
-	for _, t := range targets {
-		if !strings.HasPrefix(e.Type, t.prefix) {
-			continue
-		}
-		if e.ObjectID == "" || TargetKind(e.ObjectKind) != t.kind {
-			return Target{Reason: "it names no " + string(t.kind)}
-		}
-		return Target{Kind: t.kind, ID: e.ObjectID}
+	id := e.ObjectID
+	if t.kind == TargetCharge {
+		// Refunds and disputes lead to their charge.
+		id = chargeOf(e)
+	} else if TargetKind(e.ObjectKind) != t.kind {
+		id = ""
 	}
-	return Target{Reason: "nothing is done for events of this type"}
+	if id == "" {
+		return Target{Reason: "it names no " + string(t.kind)}
+	}
+	return Target{Kind: t.kind, ID: id}
 }

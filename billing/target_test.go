@@ -2,6 +2,8 @@ package billing
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -32,5 +34,52 @@ func TestTargetOf(t *testing.T) {
 				t.Errorf("%s of %s: %+v, want %+v", c.kind, c.object, got, c.want)
 			}
 		})
+	}
+}
+
+// subscribed is what a receiver of seats, credits and top-ups does well to subscribe to at
+// Stripe's API version 2023-10-16, whether we act on it or not.
+var subscribed = strings.Fields(`
+	checkout.session.completed checkout.session.async_payment_succeeded checkout.session.async_payment_failed checkout.session.expired
+	customer.subscription.created customer.subscription.updated customer.subscription.deleted customer.subscription.paused
+	customer.subscription.resumed customer.subscription.trial_will_end customer.subscription.pending_update_applied
+	customer.subscription.pending_update_expired
+	invoice.paid invoice.payment_failed invoice.payment_action_required invoice.finalization_failed invoice.voided invoice.marked_uncollectible
+	payment_intent.succeeded payment_intent.payment_failed payment_intent.requires_action payment_intent.canceled
+	charge.refunded charge.refund.updated charge.dispute.created charge.dispute.updated charge.dispute.closed
+	charge.dispute.funds_withdrawn charge.dispute.funds_reinstated
+	customer.deleted customer.updated payment_method.detached payment_method.automatically_updated price.updated product.updated
+`)
+
+// besides is what we want to hear as well, and why.
+var besides = map[string]string{
+	"customer.created":  "its metadata may say whose it is, before anything is bought",
+	"invoice.finalized": "an invoice of nothing is paid by it",
+	"invoice.updated":   "an invoice may be paid outside Stripe, or its next attempt put off",
+	"refund.created":    "refunds that don't go to a card tell of themselves by it",
+	"refund.updated":    "refunds that don't go to a card fail by it",
+}
+
+func TestHandledEvents(t *testing.T) {
+	t.Parallel()
+	handled := HandledEvents()
+	for _, kind := range subscribed {
+		if HandlesEvent(kind) != slices.Contains(handled, kind) {
+			t.Errorf("%s: handled: %t, listed: %t", kind, HandlesEvent(kind), slices.Contains(handled, kind))
+		}
+	}
+	for _, kind := range handled {
+		if !HandlesEvent(kind) {
+			t.Errorf("%s is listed, and nothing is done for it", kind)
+		}
+		if !slices.Contains(subscribed, kind) && besides[kind] == "" {
+			t.Errorf("%s is listed, and nobody says why", kind)
+		}
+	}
+	if !slices.IsSorted(handled) || len(slices.Compact(slices.Clone(handled))) != len(handled) {
+		t.Errorf("not sorted, or twice: %v", handled)
+	}
+	if slices.Contains(handled, "invoice.payment_succeeded") {
+		t.Error("invoice.payment_succeeded tells what invoice.paid tells: each payment would come twice")
 	}
 }

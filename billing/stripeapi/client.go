@@ -31,6 +31,7 @@ import (
 type Config struct {
 	Key     string // a secret or a restricted key; its prefix tells live from test mode
 	BaseURL string // another host than Stripe's, such as the local Stripe; no /v1
+	Portal  string // the billing portal's configuration; default: the account's default one
 
 	// Now is asked for pacing and waiting only, never for what counts as billing time.
 	Now func() time.Time
@@ -58,6 +59,7 @@ type Client struct {
 	base    *http.Transport
 	key     func() string // a function, so that printing a Client never prints the key
 	live    bool
+	portal  string
 	now     func() time.Time
 	prices  priceCache
 }
@@ -86,6 +88,7 @@ func New(cfg Config) (*Client, error) {
 		base:    base,
 		key:     func() string { return key },
 		live:    live,
+		portal:  cfg.Portal,
 		now:     cfg.Now,
 		prices:  priceCache{known: map[string]knownPrice{}},
 	}, nil

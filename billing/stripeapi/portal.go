@@ -17,6 +17,9 @@ func (c *Client) CreatePortalSession(ctx context.Context, in billing.PortalIn) (
 		ReturnURL: stripe.String(in.ReturnURL),
 		FlowData:  flowData(in),
 	}
+	if c.portal != "" {
+		params.Configuration = stripe.String(c.portal)
+	}
 	session, err := post[stripe.BillingPortalSession](ctx, c, "/v1/billing_portal/sessions", params, in.Key)
 	if err != nil {
 		return "", fmt.Errorf("creating a portal session for %s: %w", in.CustomerID, err)

@@ -96,6 +96,10 @@ type commands struct {
 	Purchases struct {
 		List purchasesListCommand `cmd:"" help:"List packs that are being bought or were bought, newest first."`
 	} `cmd:"" help:"Packs bought."`
+	Stripe struct {
+		Setup stripeSetupCommand `cmd:"" help:"Make what the catalogue needs at Stripe: products, prices, billing portal, webhook endpoint. Deletes nothing; again changes nothing. Exits 3 if something is left that only a person can mend."`
+		Check stripeCheckCommand `cmd:"" help:"Say what the Stripe account lacks or has otherwise, and what the key may not do. Changes nothing. Exits 3 if there is something."`
+	} `cmd:"" help:"The account at Stripe."`
 	Keys struct {
 		Create keysCreateCommand `cmd:"" help:"Make an API key, and print it this once."`
 		List   keysListCommand   `cmd:"" help:"List API keys, newest first."`

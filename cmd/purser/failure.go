@@ -29,6 +29,10 @@ func usage(format string, args ...any) error { return &usageError{what: fmt.Spri
 // errFound ends a check that has printed what it found: exit 1, and nothing more to say.
 var errFound = errors.New("the check found something")
 
+// errLacks ends a look at the Stripe account that has printed what is missing or
+// different there: another exit code than that of a look that failed.
+var errLacks = errors.New("the Stripe account lacks something")
+
 // report prints an error as one line that says what was being done and what to do, and
 // gives the exit code.
 func report(stderr io.Writer, err error) int {
@@ -38,6 +42,8 @@ func report(stderr io.Writer, err error) int {
 		return exitDone
 	case errors.Is(err, errFound):
 		return exitFailed
+	case errors.Is(err, errLacks):
+		return exitLacks
 	case errors.As(err, &wrong):
 		see := wrong.see
 		if see == "" {

@@ -53,6 +53,7 @@ const (
 	exitDone   = 0
 	exitFailed = 1 // what was asked for didn't work, or a check found something
 	exitUsage  = 2 // a flag, an argument or a setting is wrong or missing
+	exitLacks  = 3 // the Stripe account lacks something, or has it otherwise
 )
 
 // program is what a command gets of the world.

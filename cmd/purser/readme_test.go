@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"purser/billing"
+	"purser/billing/stripeapi"
 	"purser/internal/pgtest"
 )
 
@@ -100,15 +101,23 @@ func TestDocumentsNameOnlyWhatThereIs(t *testing.T) {
 // proseAfterMake are words that follow the verb.
 var proseAfterMake = map[string]bool{"an": true, "a": true, "it": true, "the": true}
 
-func TestReadmeNamesEventsThatSomethingIsDoneFor(t *testing.T) {
+func TestReadmeNamesTheEventsThatSomethingIsDoneFor(t *testing.T) {
 	t.Parallel()
-	for _, kind := range strings.Fields(blocks(t, "events")[0]) {
-		object := kind[:strings.LastIndex(kind, ".")]
-		object = strings.TrimPrefix(object, "customer.")
-		e := billing.Event{Type: kind, ObjectKind: object, ObjectID: "id"}
-		if target := billing.TargetOf(e); target.Kind == billing.TargetNone {
-			t.Errorf("%s: %s", kind, target.Reason)
-		}
+	if listed, want := blocks(t, "events")[0], strings.Join(billing.HandledEvents(), "\n")+"\n"; listed != want {
+		t.Errorf("the README lists\n%s\nand something is done for\n%s", listed, want)
+	}
+}
+
+func TestReadmeNamesThePermissionsOfARestrictedKey(t *testing.T) {
+	t.Parallel()
+	var want strings.Builder
+	for _, p := range stripeapi.Permissions() {
+		fmt.Fprintf(&want, "| %s | %s | %s |\n", p.Resource, p.Serve, p.Setup)
+	}
+	_, table, found := strings.Cut(readme(t), "| --- | --- | --- |\n")
+	table, _, ended := strings.Cut(table, "<!-- end of permissions -->")
+	if !found || !ended || table != want.String() {
+		t.Errorf("the README lists\n%s\nand what is called needs\n%s", table, want.String())
 	}
 }
 

@@ -66,6 +66,7 @@ func (f catalogFlags) load() (*billing.Catalog, error) {
 type stripeFlags struct {
 	StripeKey secret `name:"stripe-key" env:"PURSER_STRIPE_KEY" placeholder:"KEY" help:"A secret or restricted key of Stripe. Its prefix tells live from test mode."`
 	StripeURL string `name:"stripe-url" env:"PURSER_STRIPE_URL" placeholder:"URL" help:"A local Stripe instead of Stripe's own address. Refused with a live key."`
+	Portal    string `name:"stripe-portal" env:"PURSER_STRIPE_PORTAL" placeholder:"ID" help:"The configuration of Stripe's billing portal, as purser stripe setup makes it (bpc_…). Default: the account's own default."`
 }
 
 // check gives what is missing or wrong.
@@ -76,12 +77,14 @@ func (f stripeFlags) check() []string {
 		return []string{"set PURSER_STRIPE_KEY (a secret or restricted key of Stripe: sk_… or rk_…)"}
 	case f.StripeURL != "" && strings.Contains(key, "_live_"):
 		return []string{"unset PURSER_STRIPE_URL (it is for a local Stripe, and PURSER_STRIPE_KEY is a live key)"}
+	case f.Portal != "" && !strings.HasPrefix(f.Portal, "bpc_"):
+		return []string{"set PURSER_STRIPE_PORTAL to a configuration of the billing portal (bpc_…), or to nothing"}
 	}
 	return nil
 }
 
 func (f stripeFlags) client(p *program, logger *slog.Logger) (*stripeapi.Client, error) {
-	client, err := stripeapi.New(stripeapi.Config{Key: f.StripeKey.reveal(), BaseURL: f.StripeURL, Now: p.now, Logger: logger})
+	client, err := stripeapi.New(stripeapi.Config{Key: f.StripeKey.reveal(), BaseURL: f.StripeURL, Portal: f.Portal, Now: p.now, Logger: logger})
 	if err != nil {
 		return nil, usage("PURSER_STRIPE_KEY or PURSER_STRIPE_URL is wrong: %v", err)
 	}

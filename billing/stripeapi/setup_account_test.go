@@ -24,6 +24,8 @@ type account struct {
 	door   *httptest.Server
 	client *stripeapi.Client
 
+	runs int
+
 	mu     sync.Mutex
 	writes []string
 	keys   []string // idempotency keys of the writes
@@ -48,6 +50,11 @@ func openAccount(t *testing.T) *account {
 		body, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		checkRequest(t, r, body)
+		// Stripe tells a configuration's products only to those who ask for them.
+		if r.Method == http.MethodGet && r.URL.Path == "/v1/billing_portal/configurations" && r.URL.Query().Get("limit") != "1" &&
+			r.URL.Query().Get("expand[0]") != "data.features.subscription_update.products" {
+			t.Errorf("the portal's products aren't asked for: %s", r.URL)
+		}
 		if !a.refuses(out, r) {
 			proxy.ServeHTTP(out, r)
 		}
@@ -138,7 +145,8 @@ func (a *account) survey(t *testing.T, s stripeapi.Setup) stripeapi.Found {
 // apply surveys, plans and changes.
 func (a *account) apply(t *testing.T, s stripeapi.Setup) stripeapi.Changed {
 	t.Helper()
-	done, err := a.client.Change(t.Context(), s.Plan(a.survey(t, s)), fmt.Sprintf("run_%p", &s))
+	a.runs++
+	done, err := a.client.Change(t.Context(), s.Plan(a.survey(t, s)), fmt.Sprintf("run_%d", a.runs))
 	if err != nil {
 		t.Fatal(err)
 	}

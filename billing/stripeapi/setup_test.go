@@ -176,6 +176,22 @@ func TestSetupMendsWhatSomebodyChanged(t *testing.T) {
 	same(t, "again writes", a.written(), []string(nil))
 }
 
+// Stripe answers the same key for a day with what was made by it, though it is gone.
+func TestSetupMakesAnewWhatSomebodyDeleted(t *testing.T) {
+	t.Parallel()
+	a := openAccount(t)
+	s := setup(t, soldBySeat)
+	first := a.apply(t, s)
+	gone := first.Changes[len(first.Changes)-1].ID
+	must(a.api.WebhookEndpoints.Del(gone, nil))(t)
+	second := a.apply(t, s)
+	same(t, "made anew", verbs(second.Changes, stripeapi.Keep), []string{"create webhook endpoint " + s.WebhookURL})
+	if second.Changes[len(second.Changes)-1].ID == gone || second.Secret == first.Secret {
+		t.Error("Stripe told of the endpoint that is gone")
+	}
+	same(t, "again", verbs(a.apply(t, s).Changes, stripeapi.Keep), []string(nil))
+}
+
 func TestSetupBesideWhatSomebodyMade(t *testing.T) {
 	t.Parallel()
 	a := openAccount(t)

@@ -93,12 +93,20 @@ func raiseTopped(t *testing.T) *topped {
 	h.team = w.team("acme", "olga")
 	h.customer = w.customer("purser_user", "olga")
 	h.link(h.customer, "olga")
-	var made struct {
-		Invoice_settings struct{ Default_payment_method string } //nolint:revive // as Stripe spells them
-	}
-	w.ask(http.MethodGet, "/v1/customers/"+h.customer, nil, &made)
-	h.card = made.Invoice_settings.Default_payment_method
+	h.card = h.defaultCard()
 	return h
+}
+
+// defaultCard is what pays the customer's invoices.
+func (h *topped) defaultCard() string {
+	h.t.Helper()
+	var made struct {
+		Settings struct {
+			Card string `json:"default_payment_method"`
+		} `json:"invoice_settings"`
+	}
+	h.ask(http.MethodGet, "/v1/customers/"+h.customer, nil, &made)
+	return made.Settings.Card
 }
 
 // set switches the automatic top-up on: packs of 1,000 at 500 credits or fewer.

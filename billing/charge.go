@@ -54,6 +54,19 @@ func (d Dispute) IsOpen() bool {
 	return d.Status == DisputeNeedsResponse || d.Status == DisputeUnderReview
 }
 
+// Reversal is a refund or a dispute as a list has it: enough to tell whether we know of it.
+type Reversal struct {
+	ID              string
+	CreatedAt       time.Time
+	ChargeID        string
+	CustomerID      string
+	Invoice         Invoice // that it paid, if it did, without its lines
+	PaymentIntentID string
+	PurchaseID      string // as our metadata names it
+	Refunded        int64  // of the charge by all refunds together, what is on its way too
+	Dispute         *Dispute
+}
+
 // refunded is how much of the charge was given back, what is on its way too.
 func (c Charge) refunded() int64 {
 	var sum int64

@@ -63,6 +63,13 @@ type TopUpSweepArgs struct{}
 // Kind names the job in the queue's table. It is stored, so it never changes.
 func (TopUpSweepArgs) Kind() string { return "sweep_top_ups" }
 
+// ReconcileArgs asks for everything to be compared with Stripe, and for what differs to be
+// mended.
+type ReconcileArgs struct{}
+
+// Kind names the job in the queue's table. It is stored, so it never changes.
+func (ReconcileArgs) Kind() string { return "reconcile" }
+
 // PartitionArgs asks for the inbox's coming months to be made.
 type PartitionArgs struct{}
 

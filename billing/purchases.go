@@ -185,7 +185,7 @@ func followCheckout(ctx context.Context, tx pgx.Tx, state *State, p Purchase, se
 	}
 	out := Outcome{State: EventDone}
 	switch {
-	case session.PaymentStatus == "paid" || session.PaymentStatus == "no_payment_required" && session.Status == "complete":
+	case session.isPaid():
 		paid := session.PaidAt
 		p.State, p.Reason, p.PaidAt, p.PostedAt, p.DueAt = PurchasePaid, "", &paid, &at, nil
 		if err := postTopUp(state, p, paid, at); err != nil {
@@ -210,6 +210,11 @@ func followCheckout(ctx context.Context, tx pgx.Tx, state *State, p Purchase, se
 		return Outcome{}, err
 	}
 	return out, storePurchase(ctx, tx, p)
+}
+
+// isPaid counts nothing to pay as paid (P1).
+func (s CheckoutSession) isPaid() bool {
+	return s.PaymentStatus == "paid" || s.PaymentStatus == "no_payment_required" && s.Status == "complete"
 }
 
 func askAgain(at time.Time, after time.Duration) *time.Time {

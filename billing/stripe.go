@@ -30,6 +30,24 @@ type Stripe interface {
 	CreatePortalSession(ctx context.Context, in PortalIn) (url string, err error)
 	// EventsSince calls each with every event since an instant, the oldest first.
 	EventsSince(ctx context.Context, since time.Time, each func(body []byte) error) error
+
+	// The lists call each with all that there is, the newest first.
+
+	// ListSubscriptions lists those that have ended, too, each with its customer and
+	// without invoices.
+	ListSubscriptions(ctx context.Context, in ListIn, each func(Fetched) error) error
+	// ListInvoices lists invoices without their lines. One that pays an automatic top-up
+	// says so.
+	ListInvoices(ctx context.Context, in ListIn, each func(Fetched) error) error
+	ListCheckoutSessions(ctx context.Context, in ListIn, each func(CheckoutSession) error) error
+	// ListReversals lists refunds, and then disputes, each with the charge that it is of.
+	ListReversals(ctx context.Context, in ListIn, each func(Reversal) error) error
+}
+
+// ListIn narrows a list down.
+type ListIn struct {
+	CustomerID string    // "": everybody's
+	Since      time.Time // only what was created then or later; zero: all
 }
 
 // Fetched is what one fetch brought.

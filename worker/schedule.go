@@ -22,6 +22,7 @@ type Schedules struct {
 	TopUps     string // automatic top-ups whose time has come
 	Unmapped   string // subscriptions whose price the catalogue didn't know
 	Partitions string // the inbox's coming months
+	Reconcile  string // everything at Stripe, for what no event and no list of events told
 }
 
 // DefaultSchedules are what serves most.
@@ -32,6 +33,7 @@ var DefaultSchedules = Schedules{
 	TopUps:     "* * * * *",
 	Unmapped:   "*/15 * * * *",
 	Partitions: "17 3 * * *",
+	Reconcile:  "43 3 * * *",
 }
 
 // ParseSchedule reads a cron spec, in UTC unless it says otherwise. robfig/cron panics
@@ -72,7 +74,8 @@ func (w *Worker) addSweeps(workers *river.Workers) ([]*river.PeriodicJob, error)
 			return
 		}
 		jobs = append(jobs, river.NewPeriodicJob(schedule, func() (river.JobArgs, *river.InsertOpts) { return args, sweepOpts() },
-			&river.PeriodicJobOpts{ID: name, RunOnStart: true}))
+			// Only a comparison of everything isn't made at every start.
+			&river.PeriodicJobOpts{ID: name, RunOnStart: name != "reconcile"}))
 	}
 	add("settle", s.Settle, DefaultSchedules.Settle, billing.SettleArgs{})
 	add("events", s.Events, DefaultSchedules.Events, billing.EventSweepArgs{})
@@ -80,6 +83,7 @@ func (w *Worker) addSweeps(workers *river.Workers) ([]*river.PeriodicJob, error)
 	add("top_ups", s.TopUps, DefaultSchedules.TopUps, billing.TopUpSweepArgs{})
 	add("unmapped", s.Unmapped, DefaultSchedules.Unmapped, billing.MappingSweepArgs{})
 	add("partitions", s.Partitions, DefaultSchedules.Partitions, billing.PartitionArgs{})
+	add("reconcile", s.Reconcile, DefaultSchedules.Reconcile, billing.ReconcileArgs{})
 	if failed != nil {
 		return nil, failed
 	}
@@ -89,6 +93,7 @@ func (w *Worker) addSweeps(workers *river.Workers) ([]*river.PeriodicJob, error)
 	river.AddWorker(workers, sweep(w, w.SweepTopUps, billing.TopUpSweepArgs{}))
 	river.AddWorker(workers, sweep(w, w.SweepUnmapped, billing.MappingSweepArgs{}))
 	river.AddWorker(workers, sweep(w, w.MakePartitions, billing.PartitionArgs{}))
+	river.AddWorker(workers, sweep(w, w.ReconcileDue, billing.ReconcileArgs{}))
 	return jobs, nil
 }
 

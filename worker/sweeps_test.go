@@ -255,6 +255,7 @@ func TestSchedules(t *testing.T) {
 		for _, bad := range []string{"TZ=0", "0 0 31 2 *", "nonsense", "* * * *", "61 * * * *", "CRON_TZ=Nowhere/Land 0 0 * * *", "@never"} {
 			for name, s := range map[string]Schedules{
 				"settle": {Settle: bad}, "events": {Events: bad}, "purchases": {Purchases: bad}, "top_ups": {TopUps: bad}, "unmapped": {Unmapped: bad}, "partitions": {Partitions: bad},
+				"reconcile": {Reconcile: bad},
 			} {
 				err := build(s)
 				if err == nil || !strings.Contains(err.Error(), name+":") || !strings.Contains(err.Error(), bad) {

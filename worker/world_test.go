@@ -140,6 +140,7 @@ func (w *world) worker(change ...func(*Config)) *Worker {
 // they mean to.
 var rarely = Schedules{
 	Settle: "0 0 1 1 *", Events: "0 0 1 1 *", Purchases: "0 0 1 1 *", TopUps: "0 0 1 1 *", Unmapped: "0 0 1 1 *", Partitions: "0 0 1 1 *",
+	Reconcile: "0 0 1 1 *",
 }
 
 // start starts a worker that stops with the test, or before.

@@ -220,10 +220,10 @@ func TestAgainstTheLocalStripe(t *testing.T) {
 		slices.Reverse(want)
 		var ids []string
 		ended := 0
-		list := func(after string) {
+		list := func(in billing.ListIn) {
 			t.Helper()
 			ids, ended = nil, 0
-			err := w.ours.ListSubscriptions(t.Context(), after, func(f billing.Fetched) error {
+			err := w.ours.ListSubscriptions(t.Context(), in, func(f billing.Fetched) error {
 				ids = append(ids, f.Subscription.ID)
 				if f.Subscription.Status.Ended() {
 					ended++
@@ -235,11 +235,14 @@ func TestAgainstTheLocalStripe(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		list("")
+		list(billing.ListIn{})
 		same(t, "all", ids, want)
 		same(t, "ended", ended, 1)
-		list(want[100])
-		same(t, "the rest", ids, want[101:])
+		one := w.subscribe(w.payer(), licensed(price, 1))
+		list(billing.ListIn{CustomerID: customer})
+		same(t, "the customer's", ids, want)
+		list(billing.ListIn{Since: time.Unix(one.Created+1, 0)})
+		same(t, "of later", len(ids), 0)
 	})
 }
 

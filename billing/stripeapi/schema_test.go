@@ -95,11 +95,23 @@ func TestAgainstStripesMock(t *testing.T) {
 		}
 	}
 	n := 0
-	if err := client.ListSubscriptions(ctx, "sub_0", func(f billing.Fetched) error { n++; return nil }); err != nil {
+	if err := client.ListSubscriptions(ctx, billing.ListIn{CustomerID: "cus_1", Since: day1}, func(f billing.Fetched) error { n++; return nil }); err != nil {
 		t.Error(err)
+	}
+	narrow := billing.ListIn{CustomerID: "cus_1", Since: day1.Add(-time.Hour)}
+	for _, in := range []billing.ListIn{{}, narrow} {
+		if err := client.ListInvoices(ctx, in, func(billing.Fetched) error { n++; return nil }); err != nil {
+			t.Error(err)
+		}
+		if err := client.ListCheckoutSessions(ctx, in, func(billing.CheckoutSession) error { n++; return nil }); err != nil {
+			t.Error(err)
+		}
+		if err := client.ListReversals(ctx, billing.ListIn{Since: in.Since}, func(billing.Reversal) error { n++; return nil }); err != nil {
+			t.Error(err)
+		}
 	}
 	if err := client.EventsSince(ctx, day1.Add(-time.Hour), func([]byte) error { n++; return nil }); err != nil {
 		t.Error(err)
 	}
-	same(t, "listed", n, 2)
+	same(t, "listed", n, 2+2*4)
 }

@@ -2,7 +2,6 @@ package stripeapi
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/stripe/stripe-go/v76"
@@ -27,35 +26,17 @@ func (c *Client) FetchSubscription(ctx context.Context, id string) (billing.Fetc
 	return fetched, nil
 }
 
-// ListSubscriptions calls each with every subscription there is, the canceled ones included and the
-// newest first, each with its customer but without invoices. It goes on after startingAfter; "" begins
-// with the newest.
-func (c *Client) ListSubscriptions(ctx context.Context, startingAfter string, each func(billing.Fetched) error) error {
-	params := &stripe.SubscriptionListParams{Status: stripe.String("all")}
+// ListSubscriptions implements billing.Stripe.
+func (c *Client) ListSubscriptions(ctx context.Context, in billing.ListIn, each func(billing.Fetched) error) error {
+	params := &stripe.SubscriptionListParams{Status: stripe.String("all"), Customer: customerOf(in), CreatedRange: createdSince(in)}
 	params.AddExpand("data.customer")
-	if startingAfter != "" {
-		params.StartingAfter = stripe.String(startingAfter)
-	}
-	err := c.walk(ctx, "/v1/subscriptions", encode(params), stripe.StartingAfter, func(objects []json.RawMessage) error {
-		for _, o := range objects {
-			subscription, err := decode[stripe.Subscription](o)
-			if err != nil {
-				return fmt.Errorf("subscription %s: %w", identity(o), err)
-			}
-			fetched, err := c.gather(ctx, subscription, nil, subscription.Customer)
-			if err != nil {
-				return fmt.Errorf("subscription %s: %w", subscription.ID, err)
-			}
-			if err := each(fetched); err != nil {
-				return err
-			}
+	return listEach(ctx, c, "/v1/subscriptions", params, func(from *stripe.Subscription) error {
+		fetched, err := c.gather(ctx, from, nil, from.Customer)
+		if err != nil {
+			return fmt.Errorf("subscription %s: %w", from.ID, err)
 		}
-		return nil
+		return each(fetched)
 	})
-	if err != nil {
-		return fmt.Errorf("listing subscriptions: %w", err)
-	}
-	return nil
 }
 
 // gather puts what came in one answer into billing's words. Each part may be nil, or an id only, which

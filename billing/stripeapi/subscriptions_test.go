@@ -303,7 +303,7 @@ func TestListSubscriptions(t *testing.T) {
 	}
 	fake.on("GET /v1/subscriptions", func(r request) (int, string) {
 		switch r.query.Get("starting_after") {
-		case "sub_9":
+		case "":
 			return http.StatusOK, `{"has_more": true, "data": [` + rename("sub_8", `"customer": {"id": "cus_8", "object": "customer"},`) + `]}`
 		case "sub_8":
 			return http.StatusOK, `{"has_more": false, "data": [` + rename("sub_7", items(true)) + `]}`
@@ -313,7 +313,7 @@ func TestListSubscriptions(t *testing.T) {
 	fake.says("GET /v1/subscription_items", http.StatusOK, `{"has_more": false, "data": [`+item("si_1", price("price_team", "month", 1, "licensed"), `"quantity": 2,`)+`]}`)
 	client := fake.client(t)
 	var ids []string
-	err := client.ListSubscriptions(t.Context(), "sub_9", func(f billing.Fetched) error {
+	err := client.ListSubscriptions(t.Context(), billing.ListIn{}, func(f billing.Fetched) error {
 		ids = append(ids, f.Subscription.ID)
 		switch f.Subscription.ID {
 		case "sub_8":
@@ -331,7 +331,7 @@ func TestListSubscriptions(t *testing.T) {
 	same(t, "asked for", []string{asked.Get("status"), asked.Get("limit"), asked.Get("expand[0]")}, []string{"all", "100", "data.customer"})
 
 	stop := errors.New("enough")
-	if err := client.ListSubscriptions(t.Context(), "sub_9", func(billing.Fetched) error { return stop }); !errors.Is(err, stop) {
+	if err := client.ListSubscriptions(t.Context(), billing.ListIn{}, func(billing.Fetched) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("got %v, want the caller's own error", err)
 	}
 }
@@ -350,7 +350,7 @@ func TestListsThatDontGetOnAreErrors(t *testing.T) {
 			t.Parallel()
 			fake := newStripe(t)
 			fake.says("GET /v1/subscriptions", http.StatusOK, c.answer)
-			err := fake.client(t).ListSubscriptions(t.Context(), "", func(billing.Fetched) error { return nil })
+			err := fake.client(t).ListSubscriptions(t.Context(), billing.ListIn{}, func(billing.Fetched) error { return nil })
 			if err == nil {
 				t.Error("no error")
 			}

@@ -22,6 +22,8 @@ type commands struct {
 	Health  healthCommand  `cmd:"" help:"Ask the service on this machine whether it is ready."`
 	Audit   auditCommand   `cmd:"" help:"Prove that every balance is the sum of its postings. Exits 1 if one isn't."`
 
+	Reconcile reconcileCommand `cmd:"" help:"Compare every subscription, paid top-up and refund with Stripe, and mend what differs if asked to. Exits 3 if a difference is left."`
+
 	Catalog struct {
 		Check catalogCheckCommand `cmd:"" help:"Check a catalogue of plans and packs, and show what it means."`
 	} `cmd:"" help:"Plans and packs."`
@@ -175,7 +177,7 @@ func defaults() kong.Vars {
 	return kong.Vars{
 		"settle": worker.DefaultSchedules.Settle, "events": worker.DefaultSchedules.Events,
 		"purchases": worker.DefaultSchedules.Purchases, "top_ups": worker.DefaultSchedules.TopUps, "unmapped": worker.DefaultSchedules.Unmapped,
-		"partitions": worker.DefaultSchedules.Partitions,
+		"partitions": worker.DefaultSchedules.Partitions, "reconcile": worker.DefaultSchedules.Reconcile,
 	}
 }
 

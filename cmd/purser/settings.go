@@ -104,12 +104,13 @@ type scheduleFlags struct {
 	ScheduleTopUps     string `env:"PURSER_SCHEDULE_TOP_UPS" default:"${top_ups}" placeholder:"CRON" help:"When to look for automatic top-ups whose time has come."`
 	ScheduleUnmapped   string `env:"PURSER_SCHEDULE_UNMAPPED" default:"${unmapped}" placeholder:"CRON" help:"When to look at subscriptions again whose price the catalogue didn't know."`
 	SchedulePartitions string `env:"PURSER_SCHEDULE_PARTITIONS" default:"${partitions}" placeholder:"CRON" help:"When to make the inbox's coming months."`
+	ScheduleReconcile  string `env:"PURSER_SCHEDULE_RECONCILE" default:"${reconcile}" placeholder:"CRON" help:"When to compare everything with Stripe and mend what differs."`
 }
 
 func (f scheduleFlags) schedules() worker.Schedules {
 	return worker.Schedules{
 		Settle: f.ScheduleSettle, Events: f.ScheduleEvents, Purchases: f.SchedulePurchases, TopUps: f.ScheduleTopUps, Unmapped: f.ScheduleUnmapped,
-		Partitions: f.SchedulePartitions,
+		Partitions: f.SchedulePartitions, Reconcile: f.ScheduleReconcile,
 	}
 }
 
@@ -120,6 +121,7 @@ func (f scheduleFlags) check() []string {
 	for _, s := range []struct{ name, spec string }{
 		{"SETTLE", f.ScheduleSettle}, {"EVENTS", f.ScheduleEvents}, {"PURCHASES", f.SchedulePurchases},
 		{"TOP_UPS", f.ScheduleTopUps}, {"UNMAPPED", f.ScheduleUnmapped}, {"PARTITIONS", f.SchedulePartitions},
+		{"RECONCILE", f.ScheduleReconcile},
 	} {
 		if _, err := worker.ParseSchedule(s.spec); err != nil {
 			wrong = append(wrong, fmt.Sprintf("set PURSER_SCHEDULE_%s to a cron expression such as */5 * * * * (%v)", s.name, err))

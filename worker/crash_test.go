@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +25,7 @@ const (
 	dieStripe   = "PURSER_TEST_DIE_STRIPE"
 	dieKey      = "PURSER_TEST_DIE_KEY"
 	dieNow      = "PURSER_TEST_DIE_NOW"
+	dieAfter    = "PURSER_TEST_DIE_AFTER" // set: reconcile, and die when the point is passed so often
 )
 
 // soak makes the tests wait where they otherwise help time along.
@@ -74,14 +77,16 @@ func (w *world) haste() {
 	w.exec(`UPDATE river_job SET attempted_at = attempted_at - interval '1 minute' WHERE state = 'running'`)
 }
 
-// killChild has another process work events until it kills itself at the point.
-func (w *world) killChild(point string) {
+// killChild has another process work events until it kills itself at the point. More may
+// be variables that tell it otherwise.
+func (w *world) killChild(point string, more ...string) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	child := exec.CommandContext(ctx, os.Args[0])
 	child.Env = append(os.Environ(), dieAt+"="+point, dieDatabase+"="+w.url, dieStripe+"="+w.stripe.URL(), dieKey+"="+w.stripe.Key(),
 		dieNow+"="+w.stripe.Now().Format(time.RFC3339))
+	child.Env = append(child.Env, more...)
 	out, err := child.CombinedOutput()
 	status, exited := child.ProcessState.Sys().(syscall.WaitStatus)
 	if !exited || !status.Signaled() || status.Signal() != syscall.SIGKILL {
@@ -105,18 +110,25 @@ func workAndDie(point string) {
 	fail(err)
 	now, err := time.Parse(time.RFC3339, os.Getenv(dieNow))
 	fail(err)
+	var passed atomic.Int64
+	after, _ := strconv.ParseInt(os.Getenv(dieAfter), 10, 64) // 0 without it
 	w, err := New(Config{
 		Pool: pool, Catalog: billing.DemoCatalog(), Stripe: api, Now: func() time.Time { return now }, Schedules: rarely, EventWorkers: 1,
 		Between: func(at string) {
-			if at == point {
+			if at == point && passed.Add(1) > after {
 				fail(syscall.Kill(os.Getpid(), syscall.SIGKILL))
 				select {}
 			}
 		},
 	})
 	fail(err)
-	fail(w.Start(ctx))
-	time.Sleep(patience)
+	if os.Getenv(dieAfter) != "" {
+		_, err = w.Reconcile(ctx, ReconcileIn{Apply: true}, func(billing.Difference) error { return nil })
+		fail(err)
+	} else {
+		fail(w.Start(ctx))
+		time.Sleep(patience)
+	}
 	fmt.Fprintln(os.Stderr, "nothing came to the point", point)
 	os.Exit(1)
 }

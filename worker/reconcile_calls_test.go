@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -40,6 +41,33 @@ func TestReconcile_E3_StoppedHalfWayGoesOnWhereItStopped(t *testing.T) {
 			t.Errorf("%d were mended until it was stopped at %d: %+v", done, stop, sum)
 		}
 		b.audit()
+	}
+	for name, want := range b.want {
+		same(t, name, figures(b.poolOf(name)), want)
+	}
+	b.agrees(0)
+}
+
+func TestReconcile_E3_KilledAgainAndAgainItIsThroughInTheEnd(t *testing.T) {
+	t.Parallel()
+	b := openBusiness(t)
+	kept := func() int64 { return b.count(`SELECT count(*) FROM subscriptions`) }
+	for _, point := range []string{"fetched", "commit", "committed"} {
+		before := kept()
+		b.killChild(point, dieAfter+"=6")
+		if done := kept() - before; done < 0 || done > 6+mendTogether || kept() == 29 {
+			t.Errorf("killed at %s, it took in %d", point, done)
+		}
+		b.audit()
+	}
+	if kept() == 0 {
+		t.Error("nothing was taken in before it was killed")
+	}
+	left := 29 - kept()
+	sum, lines := b.reconcile(ReconcileIn{Apply: true})
+	// Of one with several invoices some may be missing.
+	if unknown := strings.Count(strings.Join(lines, "\n"), "unknown "); sum.Left() != 0 || int64(unknown) != left {
+		t.Errorf("with %d left it came to %+v\n%s", left, sum, strings.Join(lines, "\n"))
 	}
 	for name, want := range b.want {
 		same(t, name, figures(b.poolOf(name)), want)

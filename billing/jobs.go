@@ -70,6 +70,12 @@ type ReconcileArgs struct{}
 // Kind names the job in the queue's table. It is stored, so it never changes.
 func (ReconcileArgs) Kind() string { return "reconcile" }
 
+// ExpirySweepArgs asks for what is to be told of credits that are about to end.
+type ExpirySweepArgs struct{}
+
+// Kind names the job in the queue's table. It is stored, so it never changes.
+func (ExpirySweepArgs) Kind() string { return "sweep_expiring" }
+
 // PartitionArgs asks for the inbox's coming months to be made.
 type PartitionArgs struct{}
 

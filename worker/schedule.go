@@ -20,6 +20,7 @@ type Schedules struct {
 	Events     string // Stripe's event list, for what never reached us
 	Purchases  string // purchases that no event told of
 	TopUps     string // automatic top-ups whose time has come
+	Expiring   string // credits that are about to end, to be told of
 	Unmapped   string // subscriptions whose price the catalogue didn't know
 	Partitions string // the inbox's coming months
 	Reconcile  string // everything at Stripe, for what no event and no list of events told
@@ -31,6 +32,7 @@ var DefaultSchedules = Schedules{
 	Events:     "*/5 * * * *",
 	Purchases:  "*/5 * * * *",
 	TopUps:     "* * * * *",
+	Expiring:   "*/15 * * * *",
 	Unmapped:   "*/15 * * * *",
 	Partitions: "17 3 * * *",
 	Reconcile:  "43 3 * * *",
@@ -81,6 +83,7 @@ func (w *Worker) addSweeps(workers *river.Workers) ([]*river.PeriodicJob, error)
 	add("events", s.Events, DefaultSchedules.Events, billing.EventSweepArgs{})
 	add("purchases", s.Purchases, DefaultSchedules.Purchases, billing.PurchaseSweepArgs{})
 	add("top_ups", s.TopUps, DefaultSchedules.TopUps, billing.TopUpSweepArgs{})
+	add("expiring", s.Expiring, DefaultSchedules.Expiring, billing.ExpirySweepArgs{})
 	add("unmapped", s.Unmapped, DefaultSchedules.Unmapped, billing.MappingSweepArgs{})
 	add("partitions", s.Partitions, DefaultSchedules.Partitions, billing.PartitionArgs{})
 	add("reconcile", s.Reconcile, DefaultSchedules.Reconcile, billing.ReconcileArgs{})
@@ -91,6 +94,7 @@ func (w *Worker) addSweeps(workers *river.Workers) ([]*river.PeriodicJob, error)
 	river.AddWorker(workers, sweep(w, w.SweepEvents, billing.EventSweepArgs{}))
 	river.AddWorker(workers, sweep(w, w.SweepPurchases, billing.PurchaseSweepArgs{}))
 	river.AddWorker(workers, sweep(w, w.SweepTopUps, billing.TopUpSweepArgs{}))
+	river.AddWorker(workers, sweep(w, w.SweepExpiring, billing.ExpirySweepArgs{}))
 	river.AddWorker(workers, sweep(w, w.SweepUnmapped, billing.MappingSweepArgs{}))
 	river.AddWorker(workers, sweep(w, w.MakePartitions, billing.PartitionArgs{}))
 	river.AddWorker(workers, sweep(w, w.ReconcileDue, billing.ReconcileArgs{}))

@@ -254,7 +254,7 @@ func TestSchedules(t *testing.T) {
 	t.Run("BadOnesAreErrorsAtStartThatNameEach", func(t *testing.T) {
 		for _, bad := range []string{"TZ=0", "0 0 31 2 *", "nonsense", "* * * *", "61 * * * *", "CRON_TZ=Nowhere/Land 0 0 * * *", "@never"} {
 			for name, s := range map[string]Schedules{
-				"settle": {Settle: bad}, "events": {Events: bad}, "purchases": {Purchases: bad}, "top_ups": {TopUps: bad}, "unmapped": {Unmapped: bad}, "partitions": {Partitions: bad},
+				"settle": {Settle: bad}, "events": {Events: bad}, "purchases": {Purchases: bad}, "top_ups": {TopUps: bad}, "expiring": {Expiring: bad}, "unmapped": {Unmapped: bad}, "partitions": {Partitions: bad},
 				"reconcile": {Reconcile: bad},
 			} {
 				err := build(s)
@@ -281,7 +281,7 @@ func TestSchedules(t *testing.T) {
 	})
 	t.Run("EverySweepRunsAtTheStart", func(t *testing.T) {
 		d.start()
-		kinds := []string{"make_partitions", "settle_due", "sweep_events", "sweep_purchases", "sweep_top_ups", "sweep_unmapped"}
+		kinds := []string{"make_partitions", "settle_due", "sweep_events", "sweep_expiring", "sweep_purchases", "sweep_top_ups", "sweep_unmapped"}
 		d.until("each sweep ran", func() bool {
 			rows, err := d.pool.Query(t.Context(), `SELECT DISTINCT kind FROM river_job WHERE state = 'completed' ORDER BY kind`)
 			ok(t, err)

@@ -139,7 +139,7 @@ func (w *world) worker(change ...func(*Config)) *Worker {
 // rarely keeps the sweeps to their one run at the start, so that tests run them when
 // they mean to.
 var rarely = Schedules{
-	Settle: "0 0 1 1 *", Events: "0 0 1 1 *", Purchases: "0 0 1 1 *", TopUps: "0 0 1 1 *", Unmapped: "0 0 1 1 *", Partitions: "0 0 1 1 *",
+	Settle: "0 0 1 1 *", Events: "0 0 1 1 *", Purchases: "0 0 1 1 *", TopUps: "0 0 1 1 *", Expiring: "0 0 1 1 *", Unmapped: "0 0 1 1 *", Partitions: "0 0 1 1 *",
 	Reconcile: "0 0 1 1 *",
 }
 

@@ -66,7 +66,7 @@ var neverIn = map[string][]string{
 // ownerOf says in which package the SQL on a table stands.
 var ownerOf = map[string][]string{
 	"ledger":  {"books", "accounts", "lots", "lot_balances", "entries", "postings", "holds", "hold_draws", "debts", "usage", "drawn"},
-	"billing": {"event_ids", "events", "stripe_objects", "event_cursors", "customers", "subscriptions", "periods", "invoices", "purchases", "held_back", "auto_top_ups", "notices", "charges", "clawbacks"},
+	"billing": {"event_ids", "events", "stripe_objects", "event_cursors", "customers", "subscriptions", "periods", "invoices", "purchases", "held_back", "auto_top_ups", "notices", "expiry_cursors", "charges", "clawbacks"},
 	"teams":   {"users", "teams", "members", "invitations", "request_keys", "api_keys"},
 }
 

@@ -176,8 +176,9 @@ func newCommandLine(stdout io.Writer, env func(string) string) (*commandLine, er
 func defaults() kong.Vars {
 	return kong.Vars{
 		"settle": worker.DefaultSchedules.Settle, "events": worker.DefaultSchedules.Events,
-		"purchases": worker.DefaultSchedules.Purchases, "top_ups": worker.DefaultSchedules.TopUps, "unmapped": worker.DefaultSchedules.Unmapped,
-		"partitions": worker.DefaultSchedules.Partitions, "reconcile": worker.DefaultSchedules.Reconcile,
+		"purchases": worker.DefaultSchedules.Purchases, "top_ups": worker.DefaultSchedules.TopUps, "expiring": worker.DefaultSchedules.Expiring,
+		"unmapped": worker.DefaultSchedules.Unmapped, "partitions": worker.DefaultSchedules.Partitions,
+		"reconcile": worker.DefaultSchedules.Reconcile,
 	}
 }
 

@@ -102,6 +102,7 @@ type scheduleFlags struct {
 	ScheduleEvents     string `env:"PURSER_SCHEDULE_EVENTS" default:"${events}" placeholder:"CRON" help:"When to look in Stripe's event list for events that never came."`
 	SchedulePurchases  string `env:"PURSER_SCHEDULE_PURCHASES" default:"${purchases}" placeholder:"CRON" help:"When to ask Stripe about purchases that no event told of."`
 	ScheduleTopUps     string `env:"PURSER_SCHEDULE_TOP_UPS" default:"${top_ups}" placeholder:"CRON" help:"When to look for automatic top-ups whose time has come."`
+	ScheduleExpiring   string `env:"PURSER_SCHEDULE_EXPIRING" default:"${expiring}" placeholder:"CRON" help:"When to look for credits that end in a week or a day, to tell of them."`
 	ScheduleUnmapped   string `env:"PURSER_SCHEDULE_UNMAPPED" default:"${unmapped}" placeholder:"CRON" help:"When to look at subscriptions again whose price the catalogue didn't know."`
 	SchedulePartitions string `env:"PURSER_SCHEDULE_PARTITIONS" default:"${partitions}" placeholder:"CRON" help:"When to make the inbox's coming months."`
 	ScheduleReconcile  string `env:"PURSER_SCHEDULE_RECONCILE" default:"${reconcile}" placeholder:"CRON" help:"When to compare everything with Stripe and mend what differs."`
@@ -109,8 +110,8 @@ type scheduleFlags struct {
 
 func (f scheduleFlags) schedules() worker.Schedules {
 	return worker.Schedules{
-		Settle: f.ScheduleSettle, Events: f.ScheduleEvents, Purchases: f.SchedulePurchases, TopUps: f.ScheduleTopUps, Unmapped: f.ScheduleUnmapped,
-		Partitions: f.SchedulePartitions, Reconcile: f.ScheduleReconcile,
+		Settle: f.ScheduleSettle, Events: f.ScheduleEvents, Purchases: f.SchedulePurchases, TopUps: f.ScheduleTopUps, Expiring: f.ScheduleExpiring,
+		Unmapped: f.ScheduleUnmapped, Partitions: f.SchedulePartitions, Reconcile: f.ScheduleReconcile,
 	}
 }
 
@@ -120,7 +121,7 @@ func (f scheduleFlags) check() []string {
 	var wrong []string
 	for _, s := range []struct{ name, spec string }{
 		{"SETTLE", f.ScheduleSettle}, {"EVENTS", f.ScheduleEvents}, {"PURCHASES", f.SchedulePurchases},
-		{"TOP_UPS", f.ScheduleTopUps}, {"UNMAPPED", f.ScheduleUnmapped}, {"PARTITIONS", f.SchedulePartitions},
+		{"TOP_UPS", f.ScheduleTopUps}, {"EXPIRING", f.ScheduleExpiring}, {"UNMAPPED", f.ScheduleUnmapped}, {"PARTITIONS", f.SchedulePartitions},
 		{"RECONCILE", f.ScheduleReconcile},
 	} {
 		if _, err := worker.ParseSchedule(s.spec); err != nil {

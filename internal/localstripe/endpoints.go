@@ -45,8 +45,8 @@ func createEndpoint(c *call) (any, error) {
 		c.fail(missingParam("enabled_events"))
 	}
 	c.checkKinds(e.kinds)
-	if e.version != "" && e.version != APIVersion {
-		c.fail(invalid("api_version", "The local Stripe sends events of version %s only.", APIVersion))
+	if e.version != "" && !versionPattern.MatchString(e.version) {
+		c.fail(invalid("api_version", "Invalid Stripe API version: %s", e.version))
 	}
 	if err := c.finish(); err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ type Faults struct {
 	// Wait lets an invoice stay a draft while its invoice.created is not acknowledged, up to 72 hours.
 	Wait    bool          `json:"wait"`
 	Delay   time.Duration `json:"delay"`   // in nanoseconds, before the first attempt of each delivery
-	Version string        `json:"version"` // the API version that bodies are rendered in; default 2023-10-16
+	Version string        `json:"version"` // the API version that bodies are rendered in, whatever the endpoint's
 	Down    []string      `json:"down"`    // addresses of endpoints that can't be reached, as long as this stands
 }
 
@@ -28,11 +28,11 @@ func (o *outbox) down(address string) bool {
 	return matchesAny(o.faults.Down, address)
 }
 
-// rendered is an event as it goes over the wire. A repetition keeps the shape that it was first sent in.
-func (o *outbox) rendered(e *event) []byte {
+// rendered is an event as it goes over the wire to an endpoint of a version.
+func (o *outbox) rendered(e *event, version string) []byte {
 	envelope := e.envelope(o.pendingLocked(e.id))
-	if o.faults.Version != "" {
-		envelope = inVersion(envelope, o.faults.Version)
+	if version != "" {
+		envelope = inVersion(envelope, version)
 	}
 	return encode(envelope)
 }
@@ -93,8 +93,8 @@ func (s *Server) Resend(times int, seed uint64, ids ...string) int {
 	defer s.out.mu.Unlock()
 	for range times {
 		for _, e := range chosen {
-			body := encode(e.envelope(s.out.pendingLocked(e.id)))
 			for _, endpoint := range s.listeners(e.kind) {
+				body := s.out.rendered(e, endpoint.version)
 				again = append(again, &delivery{event: e.id, kind: e.kind, endpoint: endpoint.id, body: body})
 			}
 		}

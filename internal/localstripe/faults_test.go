@@ -33,15 +33,7 @@ type ear struct {
 func (w *world) ear(kinds ...string) *ear {
 	w.t.Helper()
 	e := &ear{}
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		raw, err := io.ReadAll(r.Body)
-		if err != nil {
-			w.t.Error(err)
-		}
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.all = append(e.all, heard{signature: r.Header.Get("Stripe-Signature"), body: string(raw), at: time.Now()})
-	}))
+	server := httptest.NewServer(e.handler(w.t))
 	w.t.Cleanup(server.Close)
 	var err error
 	if e.secret, err = w.AddEndpoint(server.URL, kinds...); err != nil {
@@ -49,6 +41,18 @@ func (w *world) ear(kinds ...string) *ear {
 	}
 	e.url = server.URL
 	return e
+}
+
+func (e *ear) handler(t *testing.T) http.HandlerFunc {
+	return func(_ http.ResponseWriter, r *http.Request) {
+		raw, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.all = append(e.all, heard{signature: r.Header.Get("Stripe-Signature"), body: string(raw), at: time.Now()})
+	}
 }
 
 func (e *ear) got() []heard {
@@ -172,6 +176,28 @@ func TestDeliveryFaults(t *testing.T) {
 		}
 		w.SetDelivery(Faults{})
 		same(t, "the event list keeps to its own", must(w.api.Events.Get(w.lastEvent(), nil))(t).APIVersion, APIVersion)
+	})
+
+	t.Run("AnEndpointOfAnotherVersionGetsItsOwnAndTheOthersTheirs", func(t *testing.T) {
+		w := open(t)
+		ours := w.ear("customer.created")
+		old := &ear{}
+		server := httptest.NewServer(old.handler(t))
+		t.Cleanup(server.Close)
+		made := must(w.api.WebhookEndpoints.New(&stripe.WebhookEndpointParams{
+			URL: stripe.String(server.URL), EnabledEvents: stripe.StringSlice([]string{"customer.created"}), APIVersion: stripe.String("2022-11-15"),
+		}))(t)
+		same(t, "endpoint", made.APIVersion, "2022-11-15")
+		must(w.api.Customers.New(&stripe.CustomerParams{}))(t)
+		w.flush()
+		w.Resend(1, 0)
+		w.flush()
+		for i := range 2 {
+			same(t, "ours", ours.got()[i].event(t)["api_version"], any(APIVersion))
+			same(t, "the other's", old.got()[i].event(t)["api_version"], any("2022-11-15"))
+		}
+		answer, _ := w.ask("POST", "/v1/webhook_endpoints", "url=http://127.0.0.1:1/&enabled_events[]=*&api_version=latest", nil)
+		same(t, "no version", answer.StatusCode, 400)
 	})
 
 	t.Run("ToAnEndpointThatIsDownTheyComeWhenItIsUp", func(t *testing.T) {

@@ -98,9 +98,12 @@ func (o *outbox) post(e *event, to []*endpoint) {
 	if len(fresh) == 0 {
 		return
 	}
-	body := o.rendered(e)
-	for _, d := range fresh {
-		d.body, d.delay = body, o.faults.Delay
+	for i, d := range fresh {
+		version := to[i].version
+		if o.faults.Version != "" {
+			version = o.faults.Version
+		}
+		d.body, d.delay = o.rendered(e, version), o.faults.Delay
 		o.begin(d)
 	}
 }

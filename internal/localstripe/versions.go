@@ -1,12 +1,19 @@
 package localstripe
 
+import "regexp"
+
+// versionPattern is how Stripe names its versions: by a date, and since 2024-09-30 by a word too.
+var versionPattern = regexp.MustCompile(`^20\d\d-\d\d-\d\d(\.[a-z]+)?$`)
+
 // firstWithoutPeriods is the API version from which subscriptions and invoices have another shape.
 const firstWithoutPeriods = "2025-03-31"
 
 // inVersion is an event's envelope as an endpoint of another API version gets it: always with that version's name, and
 // from 2025-03-31 on without the fields that moved then. A reader of 2023-10-16 parses it without an error, and wrongly.
 func inVersion(envelope obj, version string) obj {
-	envelope["api_version"] = version
+	if envelope["api_version"] = version; version == APIVersion {
+		return envelope
+	}
 	if version < firstWithoutPeriods {
 		return envelope
 	}

@@ -92,6 +92,19 @@ func (w *world) killChild(point string, more ...string) {
 	if !exited || !status.Signaled() || status.Signal() != syscall.SIGKILL {
 		w.t.Fatalf("the child did not die at %s but ended with %v:\n%s", point, err, out)
 	}
+	w.buried()
+}
+
+// doomed is what the database knows a child's connections by.
+const doomed = "doomed"
+
+// buried waits until the database has noticed that a child is dead: what it had asked for
+// last may still be carried out after its death.
+func (w *world) buried() {
+	w.t.Helper()
+	w.until("the dead process's connections are gone", func() bool {
+		return w.count(`SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND datname = current_database()`, doomed) == 0
+	})
 }
 
 // workAndDie is the child: a worker that works one event at a time and is gone at the
@@ -104,7 +117,10 @@ func workAndDie(point string) {
 		}
 	}
 	ctx := context.Background()
-	pool, err := pgxpool.New(ctx, os.Getenv(dieDatabase))
+	cfg, err := pgxpool.ParseConfig(os.Getenv(dieDatabase))
+	fail(err)
+	cfg.ConnConfig.RuntimeParams["application_name"] = doomed
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	fail(err)
 	api, err := stripeapi.New(stripeapi.Config{Key: os.Getenv(dieKey), BaseURL: os.Getenv(dieStripe), Now: time.Now, RequestsPerSecond: 1000})
 	fail(err)

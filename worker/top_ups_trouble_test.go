@@ -130,4 +130,5 @@ func (h *topped) killAtCall(n int, after bool) {
 	if status, exited := child.ProcessState.Sys().(syscall.WaitStatus); !exited || status.Signal() != syscall.SIGKILL || ctx.Err() != nil {
 		h.t.Fatalf("the child ended with %v", err)
 	}
+	h.buried()
 }

@@ -141,7 +141,15 @@ func TestPortalConfiguration(t *testing.T) {
 				}},
 			},
 		})
-		got := must(w.api.BillingPortalConfigurations.Get(made.ID, nil))(t)
+		same(t, "products are for those who expand them", len(made.Features.SubscriptionUpdate.Products), 0)
+		expand := &stripe.BillingPortalConfigurationParams{}
+		expand.AddExpand("features.subscription_update.products")
+		got := must(w.api.BillingPortalConfigurations.Get(made.ID, expand))(t)
+		all := &stripe.BillingPortalConfigurationListParams{}
+		all.AddExpand("data.features.subscription_update.products")
+		list := w.api.BillingPortalConfigurations.List(all)
+		same(t, "listed", list.Next(), true)
+		same(t, "with products", len(list.BillingPortalConfiguration().Features.SubscriptionUpdate.Products), 1)
 		f := got.Features
 		same(t, "fields", string(f.CustomerUpdate.AllowedUpdates[0]), "email")
 		same(t, "cancel", f.SubscriptionCancel.Mode, stripe.BillingPortalConfigurationFeaturesSubscriptionCancelModeImmediately)

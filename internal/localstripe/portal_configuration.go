@@ -1,5 +1,7 @@
 package localstripe
 
+import "slices"
+
 // configuration says what the portal lets customers do.
 type configuration struct {
 	id                string
@@ -46,6 +48,15 @@ func (f *configuration) fill(p *params) {
 	p.at("login_page").switched(&f.loginPage, "enabled")
 }
 
+// answer is the configuration with what was asked to be expanded.
+func (f *configuration) answer(c *call, prefix string) obj {
+	o := f.render(c.Server)
+	if slices.Contains(c.strings("expand"), prefix+"features.subscription_update.products") {
+		o["features"].(obj)["subscription_update"].(obj)["products"] = f.features.renderProducts()
+	}
+	return o
+}
+
 // defaultConfiguration is what the dashboard would have made: a portal in which everything is allowed.
 func (s *Server) defaultConfiguration() *configuration {
 	for _, f := range s.configs.order {
@@ -90,7 +101,7 @@ func createConfiguration(c *call) (any, error) {
 	f.id = c.Server.id("bpc")
 	c.configs.add(f)
 	c.tell(c.clock, "billing_portal.configuration.created", f)
-	return f.render(c.Server), nil
+	return f.answer(c, ""), nil
 }
 
 func updateConfiguration(c *call) (any, error) {
@@ -105,7 +116,7 @@ func updateConfiguration(c *call) (any, error) {
 		return nil, err
 	}
 	c.change(c.clock, "billing_portal.configuration.updated", f, func() { *f = after })
-	return f.render(c.Server), nil
+	return f.answer(c, ""), nil
 }
 
 func getConfiguration(c *call) (any, error) {
@@ -113,7 +124,7 @@ func getConfiguration(c *call) (any, error) {
 	if !ok {
 		return nil, noSuch(404, "configuration", c.id(), "configuration")
 	}
-	return f.render(c.Server), c.finish()
+	return f.answer(c, ""), c.finish()
 }
 
 func listConfigurations(c *call) (any, error) {
@@ -122,7 +133,16 @@ func listConfigurations(c *call) (any, error) {
 	if err := c.finish(); err != nil {
 		return nil, err
 	}
-	return answerList(c.Server, pg, "/v1/billing_portal/configurations", c.configs.where(func(f *configuration) bool {
-		return (!asked || f.active == active) && (!isDefault || f.isDefault)
-	}))
+	found := c.configs.where(func(f *configuration) bool { return (!asked || f.active == active) && (!isDefault || f.isDefault) })
+	answer, err := answerList(c.Server, pg, "/v1/billing_portal/configurations", found)
+	if err != nil {
+		return nil, err
+	}
+	data, _ := answer.(obj)["data"].([]any)
+	for i, entry := range data {
+		id, _ := entry.(obj)["id"].(string)
+		f, _ := c.configs.get(id)
+		data[i] = f.answer(c, "data.")
+	}
+	return answer, nil
 }

@@ -26,15 +26,8 @@ func newPortalFeatures() portalFeatures {
 	return portalFeatures{cancelMode: "at_period_end", cancelProration: "none", proration: "none"}
 }
 
+// render leaves the products out: Stripe answers them to those only who expand them.
 func (f *portalFeatures) render() obj {
-	var products any
-	if len(f.products) > 0 {
-		list := []any{}
-		for _, p := range f.products {
-			list = append(list, obj{"prices": anyList(p.prices), "product": p.id})
-		}
-		products = list
-	}
 	proration := f.proration
 	if proration == "" {
 		proration = "create_prorations"
@@ -48,9 +41,20 @@ func (f *portalFeatures) render() obj {
 		},
 		"subscription_pause": obj{"enabled": f.pause},
 		"subscription_update": obj{
-			"default_allowed_updates": anyList(f.updates), "enabled": f.update, "products": products, "proration_behavior": proration,
+			"default_allowed_updates": anyList(f.updates), "enabled": f.update, "proration_behavior": proration,
 		},
 	}
+}
+
+func (f *portalFeatures) renderProducts() any {
+	if len(f.products) == 0 {
+		return nil
+	}
+	list := []any{}
+	for _, p := range f.products {
+		list = append(list, obj{"prices": anyList(p.prices), "product": p.id})
+	}
+	return list
 }
 
 // switched reads a boolean that may be left as it was.

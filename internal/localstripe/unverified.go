@@ -19,7 +19,7 @@ var Unverified = []Fact{
 	{"no-cost Checkout session in mode payment", "payment_status is no_payment_required and there is no PaymentIntent"},
 	{"paused", "customer.subscription.updated comes before customer.subscription.paused, and likewise for resumed"},
 	{"send_invoice", "the first invoice is a draft for an hour too; past_due begins at the due date"},
-	{"billing portal", "an increase of seats is invoiced at once, a decrease leaves its credit pending"},
+	{"billing portal", "in the default configuration an increase of seats is invoiced at once, a decrease leaves its credit pending"},
 	{"cards that decline", "those of Stripe's table cannot be attached to a customer; pm_card_chargeCustomerFail can"},
 	{"failed refunds", "the charge's amount_refunded falls again; charge.refund.updated tells of it"},
 	{"Stripe-Should-Retry", "true for lock_timeout and a key in use, false for what was refused, absent otherwise"},

@@ -109,6 +109,7 @@ func (s *Server) register() {
 	s.registerPortal()
 	s.registerExplain()
 	s.registerClosing()
+	s.registerNotices()
 	s.registerBonus()
 	s.registerSuspensions()
 	s.registerKeys()

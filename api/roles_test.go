@@ -16,7 +16,7 @@ import (
 var least = map[string]string{
 	"get-team": "member", "get-team-pool": "member", "list-team-lots": "member", "list-team-entries": "member",
 	"list-usage-by-member": "member", "list-usage-by-day": "member", "list-members": "member", "get-access": "member",
-	"explain-team": "member", "explain-member": "member",
+	"explain-team": "member", "explain-member": "member", "list-team-notices": "member",
 	"create-spend": "member", "create-hold": "member", "capture-hold": "member", "release-hold": "member",
 	"go-personal": "member", "go-back": "member", "get-spend": "member", "get-hold": "member", "list-holds": "member",
 	"reverse-spend": "admin", "patch-team": "admin", "change-members": "admin", "list-invitations": "admin",

@@ -47,6 +47,9 @@ func ShowSubscription(r billing.SubscriptionRow) Subscription { return viewSubsc
 // ShowPurchase is a purchase as it is answered.
 func ShowPurchase(p billing.Purchase) Purchase { return viewPurchase(p) }
 
+// ShowNotice is a notice as it is answered.
+func ShowNotice(n teams.Notice) Notice { return viewNotice(n) }
+
 // ShowUsage is what a member used as it is answered.
 func ShowUsage(u ledger.Usage) MemberUsage { return viewUsage(u) }
 

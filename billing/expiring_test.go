@@ -19,7 +19,7 @@ import (
 // from noon.
 func expiries(t *testing.T, tx pgx.Tx, book int64) (told []string) {
 	t.Helper()
-	list, err := billing.Notices(t.Context(), tx, book, 0, 1000)
+	list, err := billing.Notices(t.Context(), tx, billing.NoticeFilter{BookID: book, Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

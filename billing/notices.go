@@ -97,10 +97,21 @@ func queueNotices(batch *pgx.Batch, notices []Notice) error {
 	return nil
 }
 
-// Notices lists a book's notices after a given one, the oldest first. Book 0: all.
-func Notices(ctx context.Context, db DB, book, after int64, limit int) ([]Notice, error) {
+// NoticeFilter chooses notices.
+type NoticeFilter struct {
+	BookID int64  // 0: of all
+	UserID string // only those that concern this user; "": all
+	After  int64  // the id of the last one of the page before
+	Limit  int
+}
+
+// Notices lists notices, the oldest first.
+func Notices(ctx context.Context, db DB, f NoticeFilter) ([]Notice, error) {
+	// Planned for the choice at hand: one plan for all choices could use no index.
 	rows, err := db.Query(ctx, `
-		SELECT id, book_id, kind, user_id, at, data FROM notices WHERE ($1 = 0 OR book_id = $1) AND id > $2 ORDER BY id LIMIT $3`, book, after, limit)
+		SELECT id, book_id, kind, user_id, at, data FROM notices
+		WHERE ($1 = 0 OR book_id = $1) AND ($2 = '' OR user_id = $2 AND user_id <> '') AND id > $3 ORDER BY id LIMIT $4`,
+		pgx.QueryExecModeCacheDescribe, f.BookID, f.UserID, f.After, f.Limit)
 	if err != nil {
 		return nil, fmt.Errorf("listing notices: %w", err)
 	}

@@ -16,7 +16,7 @@ import (
 // last notice.
 func (w *world) told(book, after int64) (lines []string, last int64) {
 	w.t.Helper()
-	list, err := billing.Notices(w.t.Context(), w.tx, book, after, 1000)
+	list, err := billing.Notices(w.t.Context(), w.tx, billing.NoticeFilter{BookID: book, After: after, Limit: 1000})
 	if err != nil {
 		w.t.Fatal(err)
 	}

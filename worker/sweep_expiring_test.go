@@ -46,7 +46,7 @@ func TestSweepExpiring(t *testing.T) {
 	d.now = end.Add(-time.Hour)
 	same(t, "told on the last day", sweepAll(), 2*expiringTogether+1)
 	d.inTx(func(tx pgx.Tx) error {
-		list, err := billing.Notices(t.Context(), tx, 0, 0, 10_000)
+		list, err := billing.Notices(t.Context(), tx, billing.NoticeFilter{Limit: 10_000})
 		same(t, "notices", len(list), 2*(2*expiringTogether+1))
 		return err
 	})

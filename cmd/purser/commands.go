@@ -98,6 +98,9 @@ type commands struct {
 	Purchases struct {
 		List purchasesListCommand `cmd:"" help:"List packs that are being bought or were bought, newest first."`
 	} `cmd:"" help:"Packs bought."`
+	Notices struct {
+		List noticesListCommand `cmd:"" help:"List what was told, the oldest first: of a team, of a user's personal account, or of all."`
+	} `cmd:"" help:"What somebody should hear of."`
 	Stripe struct {
 		Setup stripeSetupCommand `cmd:"" help:"Make what the catalogue needs at Stripe: products, prices, billing portal, webhook endpoint. Deletes nothing; again changes nothing. Exits 3 if something is left that only a person can mend."`
 		Check stripeCheckCommand `cmd:"" help:"Say what the Stripe account lacks or has otherwise, and what the key may not do. Changes nothing. Exits 3 if there is something."`

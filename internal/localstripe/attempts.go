@@ -47,6 +47,14 @@ func (s *Server) undecided(inv *invoice) {
 	}
 }
 
+// payable refuses a second payment while the first one is under way.
+func (inv *invoice) payable() error {
+	if inv.status == "open" && inv.intent != nil && inv.intent.status == "processing" {
+		return invalidCode("payment_intent_unexpected_state", "", "This invoice's payment is processing.")
+	}
+	return nil
+}
+
 // collect attempts what nobody is there for, as renewals, finalised invoices and /pay do. A bank that asks is an error
 // too, and leaves the payment waiting for its owner.
 func (s *Server) collect(inv *invoice, m *paymentMethod, how attempting) *apiError {

@@ -212,14 +212,6 @@ func payInvoice(c *call) (any, error) {
 	return inv.render(c.Server), nil
 }
 
-// payable refuses a second payment while the first one is under way.
-func (inv *invoice) payable() error {
-	if inv.status == "open" && inv.intent != nil && inv.intent.status == "processing" {
-		return invalidCode("payment_intent_unexpected_state", "", "This invoice's payment is processing.")
-	}
-	return nil
-}
-
 func (s *Server) void(inv *invoice) {
 	if inv == nil || inv.status != "open" && inv.status != "uncollectible" {
 		return

@@ -35,6 +35,7 @@ type Config struct {
 	Alone     bool          // a transaction for each spend, instead of gathering them
 	Patience  time.Duration // with a file's reader, for each write; 0: PatienceDefault
 	AcceptURL string        // where an invitation is accepted, with {token} in it; "": answers carry the token only
+	PageURL   string        // where a page session's link is opened, with {token} in it; "": there is no page
 }
 
 // RateDefault is how many requests a second each API key may make.
@@ -113,6 +114,7 @@ func (s *Server) register() {
 	s.registerBonus()
 	s.registerSuspensions()
 	s.registerKeys()
+	s.registerPageSessions()
 	s.mux.HandleFunc("GET /problems", problemsPage)
 	s.mux.HandleFunc("/", s.unknown)
 }

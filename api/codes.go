@@ -96,6 +96,7 @@ var codes = []code{
 	{"move_to_oneself", http.StatusUnprocessableEntity, "They are there already", "Name two places."},
 	{"reason_too_long", http.StatusUnprocessableEntity, "The reason is too long", "Use at most 500 characters."},
 	{"subscription_unnamed", http.StatusUnprocessableEntity, "There are several subscriptions", "Name one in subscription_id."},
+	{"page_without_address", http.StatusUnprocessableEntity, "The hosted page has no address", "Let the operator set PURSER_PAGE_URL to the service's public address."},
 	{"plan_without_teams", http.StatusUnprocessableEntity, "The plan has no teams", "Choose a plan that allows teams."},
 	{"team_full", http.StatusUnprocessableEntity, "The team is full", "Choose a larger plan, or remove members or invitations."},
 	{"no_seats", http.StatusUnprocessableEntity, "The team has no seats", "Subscribe to a plan with seats."},

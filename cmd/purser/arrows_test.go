@@ -67,7 +67,7 @@ var neverIn = map[string][]string{
 var ownerOf = map[string][]string{
 	"ledger":  {"books", "accounts", "lots", "lot_balances", "entries", "postings", "holds", "hold_draws", "debts", "usage", "drawn"},
 	"billing": {"event_ids", "events", "stripe_objects", "event_cursors", "customers", "subscriptions", "periods", "invoices", "purchases", "held_back", "auto_top_ups", "notices", "expiry_cursors", "charges", "clawbacks"},
-	"teams":   {"users", "teams", "members", "invitations", "request_keys", "api_keys"},
+	"teams":   {"users", "teams", "members", "invitations", "request_keys", "api_keys", "page_sessions"},
 }
 
 // pkg is a package as go list describes it.

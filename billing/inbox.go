@@ -1,9 +1,11 @@
 package billing
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -78,34 +80,82 @@ type inboxDB interface {
 }
 
 // RecordEvent puts an event into the inbox unless its id is known, and reports
-// whether it did. Only the id decides: an event of the same id with another
-// creation time or body is the same event (E1), and the row stays as it was.
+// whether it did. It is RecordEvents of one.
+func RecordEvent(ctx context.Context, tx pgx.Tx, e Event) (recorded bool, err error) {
+	fresh, err := RecordEvents(ctx, tx, []Event{e})
+	if err != nil {
+		return false, err
+	}
+	return fresh[0], nil
+}
+
+// RecordEvents puts those events into the inbox whose ids aren't known, in one round
+// trip, and reports of each whether it did. Only the id decides: an event of the same
+// id with another creation time or body is the same event (E1), and the row stays as
+// it was; of two with one id here, the first is recorded.
 //
 // Deliveries may race. The primary key of event_ids is the arbiter: a second
 // transaction with the same id waits until the first has ended, and then records
 // nothing if it committed, or everything if it rolled back. So a caller that is
 // told "known" may answer Stripe: the event and its job are durable.
 //
-// Whoever records several events in one transaction must go in the order of
-// their ids, or two such transactions could wait for each other.
-func RecordEvent(ctx context.Context, tx pgx.Tx, e Event) (recorded bool, err error) {
-	tag, err := tx.Exec(ctx, `
-		WITH fresh AS (
-			INSERT INTO event_ids (id, created_at)
-			VALUES ($1, $2)
+// They are recorded in the order of their ids, or two such transactions could wait for
+// each other. Whoever calls this again in one transaction must keep to that order.
+func RecordEvents(ctx context.Context, tx pgx.Tx, events []Event) (fresh []bool, err error) {
+	byID := slices.Clone(events)
+	slices.SortStableFunc(byID, func(a, b Event) int { return cmp.Compare(a.ID, b.ID) })
+	byID = slices.CompactFunc(byID, func(a, b Event) bool { return a.ID == b.ID })
+	rows, err := tx.Query(ctx, `
+		WITH given AS MATERIALIZED (
+			SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
+			                     $7::text[], $8::text[], $9::text[], $10::text[], $11::bytea[])
+			     AS g (id, created_at, received_at, type, api_version, account, object_kind, object_id, customer_id, origin, body)
+		), fresh AS (
+			INSERT INTO event_ids (id, created_at) SELECT id, created_at FROM given ORDER BY id COLLATE "C"
 			ON CONFLICT (id) DO NOTHING
-			RETURNING id, created_at
+			RETURNING id
 		)
 		INSERT INTO events (id, created_at, received_at, type, api_version, account,
 		                    object_kind, object_id, customer_id, origin, body)
-		SELECT id, created_at, $3, $4, $5, $6, $7, $8, $9, $10, $11
-		FROM fresh`,
-		e.ID, e.CreatedAt, e.ReceivedAt, e.Type, e.APIVersion, e.Account,
-		e.ObjectKind, e.ObjectID, e.CustomerID, e.Origin, e.Body)
+		SELECT given.* FROM given JOIN fresh USING (id)
+		RETURNING id`,
+		eachOf(byID, func(e Event) string { return e.ID }), eachOf(byID, func(e Event) time.Time { return e.CreatedAt }),
+		eachOf(byID, func(e Event) time.Time { return e.ReceivedAt }), eachOf(byID, func(e Event) string { return e.Type }),
+		eachOf(byID, func(e Event) string { return e.APIVersion }), eachOf(byID, func(e Event) string { return e.Account }),
+		eachOf(byID, func(e Event) string { return e.ObjectKind }), eachOf(byID, func(e Event) string { return e.ObjectID }),
+		eachOf(byID, func(e Event) string { return e.CustomerID }), eachOf(byID, func(e Event) string { return string(e.Origin) }),
+		eachOf(byID, func(e Event) []byte { return e.Body }))
 	if err != nil {
-		return false, fmt.Errorf("recording event %s: %w", e.ID, err)
+		return nil, fmt.Errorf("recording %s: %w", namesOf(events), err)
 	}
-	return tag.RowsAffected() == 1, nil
+	recorded := map[string]bool{}
+	var id string
+	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error { recorded[id] = true; return nil }); err != nil {
+		return nil, fmt.Errorf("recording %s: %w", namesOf(events), err)
+	}
+	fresh = make([]bool, len(events))
+	for i, e := range events {
+		fresh[i] = recorded[e.ID]
+		delete(recorded, e.ID)
+	}
+	return fresh, nil
+}
+
+// namesOf tells in an error which events are meant.
+func namesOf(events []Event) string {
+	if len(events) == 1 {
+		return "event " + events[0].ID
+	}
+	return fmt.Sprintf("%d events", len(events))
+}
+
+// eachOf turns rows into one array parameter.
+func eachOf[R, C any](rows []R, of func(R) C) []C {
+	out := make([]C, len(rows))
+	for i, r := range rows {
+		out[i] = of(r)
+	}
+	return out
 }
 
 // GetEvent reads one event with its body, or returns ErrEventUnknown.

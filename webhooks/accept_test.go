@@ -161,24 +161,115 @@ func TestReceiverUnderConcurrency(t *testing.T) {
 		b.wantCounts(t, 50, 50)
 	})
 
-	t.Run("E1_WhenTheFirstFailsTheNextRecordsIt", func(t *testing.T) {
+	for name, alone := range map[string]bool{"ATransactionEach": true, "Gathered": false} {
+		t.Run("E1_WhenTheFirstFailsTheNextRecordsIt/"+name, func(t *testing.T) {
+			t.Parallel()
+			var calls atomic.Int32
+			b := setup(t, func(c *webhooks.Config) {
+				c.Alone = alone
+				stage := c.Stage
+				c.Stage = func(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error {
+					if calls.Add(1) <= 10 {
+						return errors.New("no room in the queue")
+					}
+					return stage(ctx, tx, args)
+				}
+			})
+			outcomes := b.deliverAtOnce(t, 40, func(int) string { return event("evt_1") })
+			failed := outcomes["503 unavailable"]
+			// A batch that fails is tried again one by one, which nobody is told of.
+			if alone && failed != 10 || failed == 0 || failed > 10 || outcomes["200 recorded"] != 1 || outcomes["200 known"] != 39-failed {
+				t.Errorf("answered %v, want 10 unavailable or, gathered, fewer, 1 recorded, the others known", outcomes)
+			}
+			b.wantCounts(t, 1, 1)
+		})
+	}
+
+	t.Run("ManyAtOnceTakeFewTransactions", func(t *testing.T) {
 		t.Parallel()
 		var calls atomic.Int32
 		b := setup(t, func(c *webhooks.Config) {
 			stage := c.Stage
 			c.Stage = func(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error {
-				if calls.Add(1) <= 10 {
-					return errors.New("no room in the queue")
-				}
+				calls.Add(1)
 				return stage(ctx, tx, args)
 			}
 		})
-		outcomes := b.deliverAtOnce(t, 40, func(int) string { return event("evt_1") })
-		if outcomes["503 unavailable"] != 10 || outcomes["200 recorded"] != 1 || outcomes["200 known"] != 29 {
-			t.Errorf("answered %v, want 10 unavailable, 1 recorded, 29 known", outcomes)
+		// While the inbox is locked whoever comes waits; the first two batches are of one each.
+		locked, err := b.pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
-		b.wantCounts(t, 1, 1)
+		if _, err := locked.Exec(t.Context(), `LOCK TABLE event_ids`); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan map[string]int)
+		go func() { done <- b.deliverAtOnce(t, 200, func(n int) string { return event(fmt.Sprintf("evt_%d", n)) }) }()
+		b.untilBlocked(t, 2)
+		if err := locked.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if outcomes := <-done; outcomes["200 recorded"] != 200 {
+			t.Errorf("answered %v", outcomes)
+		}
+		if n := calls.Load(); n > 50 {
+			t.Errorf("200 events took %d transactions", n)
+		}
+		b.wantCounts(t, 200, 200)
 	})
+
+	t.Run("PastItsQueueSendersAreToldToComeBack", func(t *testing.T) {
+		t.Parallel()
+		b := setup(t, func(c *webhooks.Config) { c.QueueMax = 4 })
+		locked, err := b.pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := locked.Exec(t.Context(), `LOCK TABLE event_ids`); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan map[string]int)
+		go func() { done <- b.deliverAtOnce(t, 100, func(n int) string { return event(fmt.Sprintf("evt_%d", n)) }) }()
+		b.untilBlocked(t, 2)
+		// Two batches are under way, each of what waited then, and four wait: the others were
+		// refused at once.
+		b.untilLogged(t, `"outcome":"unavailable"`, 88)
+		if err := locked.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		outcomes := <-done
+		taken := outcomes["200 recorded"]
+		if taken < 6 || taken > 12 || outcomes["503 unavailable"] != 100-taken {
+			t.Errorf("answered %v, want at most 12 recorded and the others told to come back", outcomes)
+		}
+		b.wantCounts(t, taken, taken)
+	})
+}
+
+// untilBlocked waits until so many connections wait for a lock.
+func (b *bundle) untilBlocked(t *testing.T, n int) {
+	t.Helper()
+	b.until(t, func() bool {
+		var blocked int
+		err := b.pool.QueryRow(t.Context(), `
+			SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&blocked)
+		return err == nil && blocked >= n
+	})
+}
+
+// untilLogged waits until the log has so many of something.
+func (b *bundle) untilLogged(t *testing.T, what string, n int) {
+	t.Helper()
+	b.until(t, func() bool { return b.log.count(what) >= n })
+}
+
+func (b *bundle) until(t *testing.T, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("waited in vain")
+		}
+	}
 }
 
 // deliverAtOnce sends n deliveries together and counts the answers.

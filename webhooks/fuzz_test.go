@@ -36,11 +36,9 @@ func receiverInto(record func(delivery)) *receiver {
 		now:     func() time.Time { return fuzzNow },
 		logger:  slog.New(slog.DiscardHandler),
 		timeout: time.Second,
-		record: func(_ context.Context, deliveries []delivery) ([]outcome, error) {
-			for _, d := range deliveries {
-				record(d)
-			}
-			return make([]outcome, len(deliveries)), nil
+		record: func(_ context.Context, d delivery) (outcome, error) {
+			record(d)
+			return "", nil
 		},
 	}
 }

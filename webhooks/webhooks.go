@@ -51,17 +51,18 @@ type Config struct {
 	Now      func() time.Time // the clock that signatures are judged by
 	Logger   *slog.Logger     // nil means slog.Default()
 	Timeout  time.Duration    // for recording a delivery; 0 means 10 s
+	Alone    bool             // a transaction for each delivery, instead of gathering them
+	QueueMax int              // how many deliveries may wait; past that senders are told to come back; 0 means 1024
 }
 
-// receiver is the handler. Its record is a field because that is the seam where
-// concurrent deliveries can be gathered into one call.
+// receiver is the handler.
 type receiver struct {
 	secrets  [][]byte
 	livemode bool
 	now      func() time.Time
 	logger   *slog.Logger
 	timeout  time.Duration
-	record   func(ctx context.Context, deliveries []delivery) ([]outcome, error)
+	record   func(ctx context.Context, d delivery) (outcome, error)
 }
 
 // New returns the handler for POST /webhooks/stripe. It answers JSON: 200 with an
@@ -74,7 +75,6 @@ func New(c Config) http.Handler {
 		now:      c.Now,
 		logger:   c.Logger,
 		timeout:  c.Timeout,
-		record:   recorder{c.Pool, c.Stage}.record,
 	}
 	for _, secret := range c.Secrets {
 		if secret != "" {
@@ -87,6 +87,8 @@ func New(c Config) http.Handler {
 	if r.timeout <= 0 {
 		r.timeout = defaultTimeout
 	}
+	c.Timeout = r.timeout
+	r.record = newRecorder(c).record
 	return r
 }
 
@@ -132,11 +134,11 @@ func (r *receiver) receive(w http.ResponseWriter, req *http.Request) (billing.Ev
 	// what is nearly recorded, for itself or for others in the same transaction.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(req.Context()), r.timeout)
 	defer cancel()
-	results, err := r.record(ctx, []delivery{{event}})
+	result, err := r.record(ctx, delivery{event})
 	if err != nil {
 		return event, "", unavailable(err)
 	}
-	return event, results[0], nil
+	return event, result, nil
 }
 
 // readBody reads the body whole or not at all.

@@ -81,6 +81,12 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
+func (l *lines) count(what string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.b.String(), what)
+}
+
 func (l *lines) take() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 	"billing/stripeapi":    {"billing"},
 	"teams":                {"billing", "ledger"},
 	"notify":               {},
-	"webhooks":             {"billing"},
+	"webhooks":             {"billing", "internal/gather"},
 	"worker":               {"teams", "billing", "ledger", "notify"},
 	"api":                  {"teams", "billing", "ledger", "notify", "internal/gather"},
 	"web":                  {"teams", "billing", "ledger", "notify", "internal/gather"},

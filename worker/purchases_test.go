@@ -22,6 +22,7 @@ func buyer(t *testing.T) (w *world, team teams.Team, customer string, worker *Wo
 	customer = w.customer("purser_user", "olga")
 	worker, _ = w.start()
 	w.settled()
+	w.rested()
 	return w, team, customer, worker
 }
 

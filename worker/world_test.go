@@ -164,6 +164,15 @@ func (w *world) settled() {
 	w.until("the inbox is worked", func() bool { return w.count(`SELECT count(*) FROM events WHERE state = 'received'`) == 0 })
 }
 
+// rested waits until the sweep of the start has read Stripe's event list, for tests that
+// keep events from purser.
+func (w *world) rested() {
+	w.t.Helper()
+	w.until("the sweep of the start has run", func() bool {
+		return w.count(`SELECT count(*) FROM river_job WHERE kind = 'sweep_events' AND state = 'completed'`) > 0
+	})
+}
+
 func (w *world) flush() {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -30,16 +31,25 @@ type Config struct {
 	Wall   func() time.Time // the clock that durations and rates follow
 	Logger *slog.Logger
 
-	Version   string        // of the binary, for the document
-	Rate      int           // requests a second for each key; 0: RateDefault
-	Alone     bool          // a transaction for each spend, instead of gathering them
-	Patience  time.Duration // with a file's reader, for each write; 0: PatienceDefault
-	AcceptURL string        // where an invitation is accepted, with {token} in it; "": answers carry the token only
-	PageURL   string        // where a page session's link is opened, with {token} in it; "": there is no page
+	Version    string        // of the binary, for the document
+	Rate       int           // requests a second for each key; 0: RateDefault
+	RequestMax int           // requests under way at once, past which callers are told to come back; 0: RequestMaxDefault
+	QueueMax   int           // spends that wait for the commit before, past which callers are told to come back; 0: QueueMaxDefault
+	Alone      bool          // a transaction for each spend, instead of gathering them
+	Patience   time.Duration // with a file's reader, for each write; 0: PatienceDefault
+	AcceptURL  string        // where an invitation is accepted, with {token} in it; "": answers carry the token only
+	PageURL    string        // where a page session's link is opened, with {token} in it; "": there is no page
 }
 
 // RateDefault is how many requests a second each API key may make.
 const RateDefault = 5000
+
+// What may be under way and wait at once: more is refused at once, so that a flood costs
+// neither memory nor those who came before it their answer.
+const (
+	RequestMaxDefault = 10_000
+	QueueMaxDefault   = 8_192
+)
 
 // PatienceDefault is how long the reader of a file may take for each piece of it.
 const PatienceDefault = 30 * time.Second
@@ -58,12 +68,19 @@ type Server struct {
 	huma  huma.API
 	keys  *keyring
 	lanes *lanes
+	under atomic.Int64 // requests under way
 }
 
 // New makes the API and opens the connections of its lanes. Close closes them.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Rate == 0 {
 		cfg.Rate = RateDefault
+	}
+	if cfg.RequestMax == 0 {
+		cfg.RequestMax = RequestMaxDefault
+	}
+	if cfg.QueueMax == 0 {
+		cfg.QueueMax = QueueMaxDefault
 	}
 	if cfg.Patience == 0 {
 		cfg.Patience = PatienceDefault

@@ -36,6 +36,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.panicked(rec, c, value)
 		}
 	}()
+	defer s.under.Add(-1)
+	if s.under.Add(1) > int64(s.cfg.RequestMax) {
+		answerProblem(rec, c, problem("overloaded", ""))
+		return
+	}
 	// The mux would answer an unclean path with a redirect in HTML.
 	if p := r.URL.EscapedPath(); p != "/" && strings.TrimSuffix(p, "/") != path.Clean(p) {
 		answerProblem(rec, c, problem("route_unknown", ""))

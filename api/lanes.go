@@ -45,7 +45,7 @@ func openLanes(ctx context.Context, cfg Config) (*lanes, error) {
 	if l.pool, err = pgxpool.NewWithConfig(ctx, own); err != nil {
 		return nil, err
 	}
-	l.gatherer = gather.New(gather.Config{Lanes: laneCount, BatchMax: laneBatchMax, Timeout: laneTimeout}, l.serve)
+	l.gatherer = gather.New(gather.Config{Lanes: laneCount, BatchMax: laneBatchMax, QueueMax: cfg.QueueMax, Timeout: laneTimeout}, l.serve)
 	return l, nil
 }
 

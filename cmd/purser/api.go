@@ -14,6 +14,8 @@ import (
 // apiFlags say how the API answers.
 type apiFlags struct {
 	Rate      int    `name:"api-rate" env:"PURSER_API_RATE" default:"5000" help:"How many requests a second each API key may make."`
+	Requests  int    `name:"api-requests" env:"PURSER_API_REQUESTS" default:"10000" help:"How many requests may be under way at once; more are answered 503 with Retry-After."`
+	Queue     int    `name:"api-queue" env:"PURSER_API_QUEUE" default:"8192" help:"How many spends may wait at once for the commit before; more are answered 503 with Retry-After. One team gets half of the places."`
 	Alone     bool   `name:"api-alone" env:"PURSER_API_ALONE" help:"Give each spend a transaction of its own instead of gathering them: slower, for comparison."`
 	AcceptURL string `name:"accept-url" env:"PURSER_ACCEPT_URL" placeholder:"URL" help:"The page of your product on which an invitation is accepted, with {token} where its token goes. Without it answers carry the token only."`
 }
@@ -23,6 +25,12 @@ func (f apiFlags) check() []string {
 	var wrong []string
 	if f.Rate < 1 || f.Rate > 1_000_000 {
 		wrong = append(wrong, fmt.Sprintf("set PURSER_API_RATE to a number from 1 to 1000000, not %d", f.Rate))
+	}
+	if f.Requests < 1 || f.Requests > 1_000_000 {
+		wrong = append(wrong, fmt.Sprintf("set PURSER_API_REQUESTS to a number from 1 to 1000000, not %d", f.Requests))
+	}
+	if f.Queue < 1 || f.Queue > 1_000_000 {
+		wrong = append(wrong, fmt.Sprintf("set PURSER_API_QUEUE to a number from 1 to 1000000, not %d", f.Queue))
 	}
 	if f.AcceptURL == "" {
 		return wrong
@@ -42,7 +50,7 @@ func (s *service) openAPI(ctx context.Context) error {
 	}
 	s.api, err = api.New(ctx, api.Config{
 		Pool: s.cfg.Pool, Catalog: s.cfg.Catalog, Stripe: s.cfg.Stripe, Stage: stage.Events, StageTopUps: stage.TopUps, NewID: newID, Now: s.cfg.Now, Wall: s.cfg.Wall,
-		Logger: s.cfg.Logger, Rate: s.cfg.API.Rate, Alone: s.cfg.API.Alone, AcceptURL: s.cfg.API.AcceptURL,
+		Logger: s.cfg.Logger, Rate: s.cfg.API.Rate, RequestMax: s.cfg.API.Requests, QueueMax: s.cfg.API.Queue, Alone: s.cfg.API.Alone, AcceptURL: s.cfg.API.AcceptURL,
 	})
 	return err
 }

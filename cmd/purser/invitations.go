@@ -39,7 +39,7 @@ func sent(i teams.Invitation, token, page string, a *acting) sentInvitation {
 
 // Run invites.
 func (c *memberInviteCommand) Run(ctx context.Context, p *program) error {
-	if err := wrongSettings(apiFlags{Rate: 1, AcceptURL: c.AcceptURL}.check()); err != nil {
+	if err := wrongSettings(apiFlags{Rate: 1, Requests: 1, Queue: 1, AcceptURL: c.AcceptURL}.check()); err != nil {
 		return err
 	}
 	return c.Act.act(ctx, p, deed{doing: "inviting", command: c, team: c.Team, do: func(ctx context.Context, a *acting) (any, bool, error) {
@@ -125,7 +125,7 @@ type invitationResendCommand struct {
 
 // Run renews.
 func (c *invitationResendCommand) Run(ctx context.Context, p *program) error {
-	if err := wrongSettings(apiFlags{Rate: 1, AcceptURL: c.AcceptURL}.check()); err != nil {
+	if err := wrongSettings(apiFlags{Rate: 1, Requests: 1, Queue: 1, AcceptURL: c.AcceptURL}.check()); err != nil {
 		return err
 	}
 	return c.Act.act(ctx, p, deed{doing: "resending the invitation", command: c, team: c.Team, do: func(ctx context.Context, a *acting) (any, bool, error) {

@@ -15,6 +15,8 @@ type serveCommand struct {
 	Role         string `env:"PURSER_ROLE" enum:"all,web,worker" default:"all" help:"web receives events, worker works them, all does both. Any number of processes may share a database."`
 	EventWorkers int    `env:"PURSER_EVENT_WORKERS" default:"20" help:"How many events to work at once."`
 
+	EventQueue int `env:"PURSER_EVENT_QUEUE" default:"1024" help:"How many of Stripe's deliveries may wait at once to be recorded; more are answered 503 with Retry-After, and Stripe sends them again."`
+
 	WebhookSecrets []secret `name:"stripe-webhook-secrets" env:"PURSER_STRIPE_WEBHOOK_SECRETS" placeholder:"SECRETS" help:"The signing secrets of the webhook endpoint, separated by commas: two while one is replaced."`
 
 	Listen   listenFlags   `embed:""`
@@ -34,6 +36,9 @@ func (c *serveCommand) check() error {
 	}
 	if c.EventWorkers < 1 || c.EventWorkers > 1000 {
 		wrong = append(wrong, fmt.Sprintf("set PURSER_EVENT_WORKERS to a number from 1 to 1000, not %d", c.EventWorkers))
+	}
+	if c.EventQueue < 1 || c.EventQueue > 100_000 {
+		wrong = append(wrong, fmt.Sprintf("set PURSER_EVENT_QUEUE to a number from 1 to 100000, not %d", c.EventQueue))
 	}
 	return wrongSettings(c.Stripe.check(), c.checkSecrets(), wrong, c.API.check(), c.Schedule.check())
 }
@@ -99,7 +104,7 @@ func (c *serveCommand) serve(ctx context.Context, p *program, stripe *stripeapi.
 	defer db.Close()
 	svc, err := startService(ctx, serviceConfig{
 		Pool: db.Pool, Catalog: catalog, Stripe: stripe, Secrets: c.secrets(), Livemode: stripe.Livemode(), Listen: c.Listen.Listen,
-		Role: c.Role, Now: p.now, Wall: p.now, Logger: logger, Schedules: c.Schedule.schedules(), EventWorkers: c.EventWorkers,
+		Role: c.Role, Now: p.now, Wall: p.now, Logger: logger, Schedules: c.Schedule.schedules(), EventWorkers: c.EventWorkers, EventQueue: c.EventQueue,
 		API: c.API,
 	})
 	if err != nil {

@@ -50,6 +50,7 @@ type serviceConfig struct {
 	Logger       *slog.Logger
 	Schedules    worker.Schedules
 	EventWorkers int
+	EventQueue   int
 	API          apiFlags
 }
 
@@ -115,6 +116,7 @@ func (s *service) handler(ctx context.Context) (http.Handler, error) {
 	}
 	mux.Handle("/webhooks/stripe", webhooks.New(webhooks.Config{
 		Pool: s.cfg.Pool, Stage: stage.Events, Secrets: s.cfg.Secrets, Livemode: s.cfg.Livemode, Now: s.cfg.Wall, Logger: s.cfg.Logger,
+		QueueMax: s.cfg.EventQueue,
 	}))
 	if err := s.openAPI(ctx); err != nil {
 		return nil, err

@@ -30,11 +30,9 @@ type Reconciled struct {
 	Reversals     int `json:"reversals"` // refunds and disputes
 	Differences   int `json:"differences"`
 	Mended        int `json:"mended"`
-	Waiting       int `json:"waiting"` // unmatched and unmapped ones
+	Left          int `json:"left"`
+	Waiting       int `json:"waiting"` // unmatched and unmapped ones, also those just taken in
 }
-
-// Left is how many differences are left.
-func (r Reconciled) Left() int { return r.Differences - r.Mended }
 
 // Reconcile compares every subscription, every paid top-up and what was given back with
 // Stripe (E3), also what was never heard of, and tells of each difference. Where asked to

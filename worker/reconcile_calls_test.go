@@ -66,7 +66,7 @@ func TestReconcile_E3_KilledAgainAndAgainItIsThroughInTheEnd(t *testing.T) {
 	left := 29 - kept()
 	sum, lines := b.reconcile(ReconcileIn{Apply: true})
 	// Of one with several invoices some may be missing.
-	if unknown := strings.Count(strings.Join(lines, "\n"), "unknown "); sum.Left() != 0 || int64(unknown) != left {
+	if unknown := strings.Count(strings.Join(lines, "\n"), "unknown "); sum.Left != 0 || int64(unknown) != left {
 		t.Errorf("with %d left it came to %+v\n%s", left, sum, strings.Join(lines, "\n"))
 	}
 	for name, want := range b.want {
@@ -87,7 +87,7 @@ func TestReconcile_E3_StripeGoesAwayInTheMiddle(t *testing.T) {
 		b.stripe.Soothe()
 	}
 	sum, _ := b.reconcile(ReconcileIn{Apply: true})
-	same(t, "left", sum.Left(), 0)
+	same(t, "left", sum.Left, 0)
 	b.agrees(0)
 }
 

@@ -23,7 +23,7 @@ func TestReconcile_B14_AnUnmatchedCustomerWaits_UntilTheMetadataSaysWhose(t *tes
 	same(t, "differences", sum.Differences, 1)
 	same(t, "found", lines[0], `unknown acme: "", at Stripe "active, 5 × team_monthly, 2026-01-15T09:00:00Z to 2026-02-15T09:00:00Z"`)
 	sum, lines = w.reconcile(ReconcileIn{Apply: true})
-	same(t, "left", sum.Left(), 0)
+	same(t, "left", sum.Left, 0)
 	same(t, "waiting", sum.Waiting, 1)
 	same(t, "found", lines[0], `unknown acme: "", at Stripe "active, 5 × team_monthly, 2026-01-15T09:00:00Z to 2026-02-15T09:00:00Z" waits`)
 	w.agrees(1)
@@ -57,7 +57,7 @@ func TestReconcile_B2_AnUnknownPriceWaits_UntilTheCatalogueHasIt(t *testing.T) {
 	w.stripe.SetDelivery(unheard)
 	w.subscribe(w.customer("purser_user", "olga"), "team_monthly", 5, "metadata[purser_team]", "acme", "items[0][price]", w.addOn())
 	sum, lines := w.reconcile(ReconcileIn{Apply: true})
-	if sum.Left() != 0 || sum.Waiting != 1 || !strings.HasSuffix(lines[0], " waits") {
+	if sum.Left != 0 || sum.Waiting != 1 || !strings.HasSuffix(lines[0], " waits") {
 		t.Errorf("%+v\n%s", sum, lines)
 	}
 	w.agrees(1)
@@ -101,7 +101,7 @@ func TestReconcile_E6_ADeletedCustomerWhomNobodyKnew(t *testing.T) {
 	w.advance(day)
 	w.ask(http.MethodDelete, "/v1/customers/"+sub.customer, nil, nil)
 	sum, _ := w.reconcile(ReconcileIn{Apply: true})
-	same(t, "left", sum.Left(), 0)
+	same(t, "left", sum.Left, 0)
 	w.agrees(0)
 }
 
@@ -120,7 +120,7 @@ func TestReconcile_E3_TheKeyOfAnotherAccountEndsNothing(t *testing.T) {
 	before := w.everything()
 	sum, lines := w.reconcile(ReconcileIn{Apply: true}, func(c *Config) { c.Stripe = other.api })
 	same(t, "found", strings.Join(lines, "\n"), `gone acmeolga: "active", at Stripe "" left`+"\n"+`top_up olga: "paid", at Stripe "" left`)
-	same(t, "left", sum.Left(), 2)
+	same(t, "left", sum.Left, 2)
 	same(t, "what was written", w.everything(), before)
 	w.audit()
 }
@@ -133,7 +133,7 @@ func TestReconcile_P4_APaymentForAPurchaseThatIsNotKnownIsTold(t *testing.T) {
 	w.buy("top_1", user.BookID, w.customer("purser_user", "olga"))
 	w.exec(`DELETE FROM purchases`)
 	sum, lines := w.reconcile(ReconcileIn{Apply: true})
-	same(t, "left", sum.Left(), 1)
+	same(t, "left", sum.Left, 1)
 	if len(lines) != 1 || !strings.HasPrefix(lines[0], `top_up : "", at Stripe "cs_`) || !strings.HasSuffix(lines[0], `paid 1000 usd" left`) {
 		t.Errorf("found %s", lines)
 	}
@@ -147,7 +147,7 @@ func TestReconcile_E3_OneThatFailsHoldsNobodyUp(t *testing.T) {
 	b.exec(`CREATE TRIGGER refuse BEFORE INSERT ON subscriptions FOR EACH ROW WHEN (NEW.facts->'items'->0->>'quantity' = '8') EXECUTE FUNCTION refuse()`)
 	sum, lines := b.reconcile(ReconcileIn{Apply: true})
 	same(t, "mended", sum.Mended, 28)
-	same(t, "left", sum.Left(), 1)
+	same(t, "left", sum.Left, 1)
 	same(t, "failed", strings.Count(strings.Join(lines, "\n"), " failed"), 1)
 	b.exec(`DROP TRIGGER refuse ON subscriptions`)
 	sum, _ = b.reconcile(ReconcileIn{Apply: true})

@@ -96,18 +96,16 @@ func (r *reconciler) tell(to *repair, tell func(billing.Difference) error) error
 	r.telling.Lock()
 	defer r.telling.Unlock()
 	for _, d := range to.found {
+		if !d.Waits() {
+			r.sum.Differences++
+		}
 		switch {
-		case d.Waits():
+		case d.Waits() || d.Result == billing.ResultWaits:
 			r.sum.Waiting++
 		case d.Result == billing.ResultMended:
-			r.sum.Differences++
 			r.sum.Mended++
-		case d.Result == billing.ResultWaits:
-			r.sum.Differences++
-			r.sum.Mended++
-			r.sum.Waiting++
 		default:
-			r.sum.Differences++
+			r.sum.Left++
 		}
 		if err := tell(d); err != nil {
 			return err

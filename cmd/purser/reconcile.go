@@ -77,7 +77,7 @@ func (c *reconcileCommand) reconcile(ctx context.Context, p *program, w *worker.
 	if err := c.summary(p.out, sum); err != nil {
 		return err
 	}
-	if sum.Left() > 0 {
+	if sum.Left > 0 {
 		return errLacks
 	}
 	return nil
@@ -104,7 +104,7 @@ func (c *reconcileCommand) summary(w io.Writer, s worker.Reconciled) error {
 	switch {
 	case s.Differences == 0:
 	case c.Apply:
-		text += fmt.Sprintf(", %d mended", s.Mended)
+		text += fmt.Sprintf(", %d mended, %d left", s.Mended, s.Left)
 	default:
 		text += "; --apply mends what can be mended"
 	}

@@ -24,6 +24,8 @@ type AutoTopUp struct {
 	PaymentMethodID    string     `json:"payment_method_id,omitempty" doc:"At Stripe; absent: what pays the subscription, or the customer's default"`
 	State              string     `json:"state" enum:"off,ready,buying,action_required,retrying,waiting,capped,suspended" doc:"ready: there are credits enough. buying: a purchase is in flight. action_required: somebody has to authenticate the payment, on the purchase's page. retrying: the last purchase was declined. waiting: something has to change first. capped: what it may buy this month is bought. suspended: until the card is changed, or it is switched on again"`
 	Reason             string     `json:"reason,omitempty" doc:"Why it is in that state" example:"subscription_past_due"`
+	Sentence           string     `json:"sentence" doc:"State and reason, for people"`
+	Helps              []string   `json:"helps" doc:"What would let it go on, if something has to be done" example:"[\"change_card\"]"`
 	PurchaseID         string     `json:"purchase_id,omitempty" doc:"The purchase in flight"`
 	Declines           int        `json:"declines" doc:"How many purchases in a row were declined; the fourth suspends"`
 	NextCheckAt        *time.Time `json:"next_check_at" doc:"When it decides again by itself; null: when credits run low"`
@@ -35,7 +37,7 @@ func viewAutoTopUp(s billing.AutoTopUp) AutoTopUp {
 	v := AutoTopUp{
 		TeamID: s.TeamID, UserID: s.UserID, On: s.On, Threshold: s.Threshold, Pack: s.Pack, CreditsPerMonthMax: s.CreditsMax,
 		AmountPerMonthMax: s.AmountMax, Currency: s.Currency, PaymentMethodID: s.PaymentMethodID, State: s.State, Reason: s.Reason,
-		Declines: s.Declines, NextCheckAt: utcOrNil(s.CheckAt), ChangedBy: s.ChangedBy,
+		Sentence: s.Sentence(), Helps: s.Helps(), Declines: s.Declines, NextCheckAt: utcOrNil(s.CheckAt), ChangedBy: s.ChangedBy,
 	}
 	if s.InFlight != nil {
 		v.PurchaseID = *s.InFlight

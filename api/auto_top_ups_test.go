@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"purser/teams"
@@ -24,7 +26,7 @@ func TestAutoTopUp(t *testing.T) {
 	}
 	w.run("P2_OffUntilSomebodyChooses", func(t *testing.T) {
 		got := w.get("/v1/teams/acme/auto-top-up").ok(200)
-		if got["on"] != false || got["state"] != "off" || got["changed_at"] != nil {
+		if got["on"] != false || got["state"] != "off" || got["changed_at"] != nil || fmt.Sprint(got["helps"]) != "[switch_on]" {
 			t.Errorf("nobody chose: %v", got)
 		}
 	})
@@ -69,7 +71,7 @@ func TestAutoTopUp(t *testing.T) {
 			t.Errorf("switched on: %v", got)
 		}
 		again := w.get("/v1/teams/acme/auto-top-up").ok(200)
-		if again["state"] != got["state"] || again["pack"] != "pack_1000" {
+		if again["state"] != got["state"] || again["pack"] != "pack_1000" || !strings.Contains(again["sentence"].(string), "buys pack_1000 once 0 credits") {
 			t.Errorf("read again: %v", again)
 		}
 	})

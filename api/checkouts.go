@@ -22,12 +22,15 @@ type Purchase struct {
 	UserID    string     `json:"user_id" doc:"Whose customer pays"`
 	Kind      string     `json:"kind" enum:"checkout,auto" doc:"checkout: somebody pays on a page at Stripe; auto: an automatic top-up"`
 	Pack      string     `json:"pack"`
+	Packs     int64      `json:"packs" doc:"How many of the pack"`
 	Credits   int64      `json:"credits"`
 	Amount    *int64     `json:"amount" doc:"What Stripe charges, in the currency's smallest unit; null: not known yet"`
 	Currency  string     `json:"currency,omitempty"`
 	State     string     `json:"state" enum:"created,open,processing,paid,failed,expired" doc:"paid: the credits are there"`
 	Reason    string     `json:"reason,omitempty" doc:"Why it is in that state"`
-	URL       string     `json:"url,omitempty" doc:"The page at Stripe on which it can be paid"`
+	Attempt   int        `json:"attempt,omitempty" doc:"Of an automatic top-up: which in a row of attempts, from 1; the fourth decline suspends"`
+	Decline   string     `json:"decline_code,omitempty" doc:"Of an automatic top-up: why the bank declined, in Stripe's words"`
+	URL       string     `json:"url,omitempty" doc:"The page at Stripe on which it can be paid: to buy, or to authenticate an automatic payment"`
 	CreatedBy string     `json:"created_by"`
 	CreatedAt time.Time  `json:"created_at"`
 	PaidAt    *time.Time `json:"paid_at"`
@@ -35,8 +38,8 @@ type Purchase struct {
 
 func viewPurchase(p billing.Purchase) Purchase {
 	return Purchase{
-		ID: p.ID, TeamID: p.TeamID, UserID: p.UserID, Kind: p.Kind, Pack: p.Pack, Credits: p.Credits, Amount: p.Amount, Currency: p.Currency,
-		State: p.State, Reason: p.Reason, URL: p.URL, CreatedBy: p.CreatedBy, CreatedAt: p.CreatedAt.UTC(), PaidAt: utcOrNil(p.PaidAt),
+		ID: p.ID, TeamID: p.TeamID, UserID: p.UserID, Kind: p.Kind, Pack: p.Pack, Packs: p.Packs, Credits: p.Credits, Amount: p.Amount,
+		Currency: p.Currency, State: p.State, Reason: p.Reason, Attempt: p.Attempt, Decline: p.DeclineCode, URL: p.URL, CreatedBy: p.CreatedBy, CreatedAt: p.CreatedAt.UTC(), PaidAt: utcOrNil(p.PaidAt),
 	}
 }
 

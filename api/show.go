@@ -44,6 +44,9 @@ func ShowMove(teamID string, m *teams.MoveOut) Move { return viewMove(teamID, m)
 // ShowSubscription is a subscription as it is answered.
 func ShowSubscription(r billing.SubscriptionRow) Subscription { return viewSubscription(r) }
 
+// ShowAutoTopUp is an automatic top-up as it is answered.
+func ShowAutoTopUp(s billing.AutoTopUp) AutoTopUp { return viewAutoTopUp(s) }
+
 // ShowPurchase is a purchase as it is answered.
 func ShowPurchase(p billing.Purchase) Purchase { return viewPurchase(p) }
 

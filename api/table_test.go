@@ -136,7 +136,7 @@ func TestPurchaseLists(t *testing.T) {
 	first, second, third := buy("/v1/teams/acme", "ann"), buy("/v1/teams/acme", "adm"), buy("/v1/teams/acme", "ann")
 	elsewhere, own := buy("/v1/teams/other", "ann"), buy("/v1/users/ann", "ann")
 	w.must(func(tx pgx.Tx) error {
-		_, err := tx.Exec(t.Context(), `UPDATE purchases SET state = 'failed', reason = '=1+1', amount = 900, currency = 'eur' WHERE id = $1`, second)
+		_, err := tx.Exec(t.Context(), `UPDATE purchases SET state = 'failed', reason = '=1+1', amount = 900, currency = 'eur', attempt = 2, decline_code = 'expired_card' WHERE id = $1`, second)
 		return err
 	})
 	const path = "/v1/teams/acme/purchases"
@@ -161,6 +161,18 @@ func TestPurchaseLists(t *testing.T) {
 		rows := w.as("adm", "GET", path+"?format=csv&limit=1", nil).csv()
 		if len(rows) != 4 || rows[2][0] != second || !slices.Equal(rows[2][5:11], []string{"1000", "900", "eur", "failed", "'=1+1", "acme"}) {
 			t.Errorf("%q", rows)
+		}
+		if !slices.Equal(rows[2][13:], []string{"1", "2", "expired_card"}) {
+			t.Errorf("P5: %q", rows)
+		}
+	})
+	w.run("P5_AnAttemptSaysWhyItWasDeclined", func(t *testing.T) {
+		p := w.get("/v1/purchases/" + second).ok(200)
+		if p["attempt"] != 2.0 || p["decline_code"] != "expired_card" || p["packs"] != 1.0 {
+			t.Errorf("%v", p)
+		}
+		if p := w.get("/v1/purchases/" + first).ok(200); p["attempt"] != nil || p["decline_code"] != nil || p["url"] == nil {
+			t.Errorf("of a page: %v", p)
 		}
 	})
 	w.run("T1_OnlyWhoManagesTheTeamSeesThem", func(t *testing.T) {

@@ -61,6 +61,7 @@ const (
 	TopUpRefused      = "refused"      // by Stripe: no payment method, say
 	TopUpVoided       = "voided"       // somebody voided its invoice at Stripe
 	TopUpAuthenticate = "authentication_required"
+	TopUpTeamClosed   = "team_closed"
 )
 
 // topUpDelays say when the second, third and fourth attempt of a series is made, counted

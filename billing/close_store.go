@@ -206,7 +206,7 @@ func unheldOf(b *ledger.Book, lot *ledger.Lot) (credits int64) {
 // switchOff switches automatic top-up off for a book that is to stay empty.
 func switchOff(ctx context.Context, tx pgx.Tx, book int64, by string, at time.Time) error {
 	_, err := tx.Exec(ctx, `
-		UPDATE auto_top_ups SET is_on = false, state = 'off', reason = 'the team was closed', in_flight = NULL, declines = 0,
+		UPDATE auto_top_ups SET is_on = false, state = 'off', reason = 'team_closed', in_flight = NULL, declines = 0,
 			series_at = NULL, check_at = NULL, changed_by = $2, changed_at = $3
 		WHERE book_id = $1`, book, by, at)
 	if err != nil {

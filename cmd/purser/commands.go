@@ -86,6 +86,11 @@ type commands struct {
 		Explain poolExplainCommand `cmd:"" help:"Say why a pool is what it is and what comes next."`
 		Buy     poolBuyCommand     `cmd:"" help:"Open a page at Stripe on which a pack can be bought, and print its address."`
 	} `cmd:"" help:"Credits of a team or a user."`
+	TopUp struct {
+		Show topUpShowCommand `cmd:"" help:"Show an automatic top-up: where it stands, why, and what would help."`
+		Set  topUpSetCommand  `cmd:"" help:"Switch an automatic top-up on, or change it. It decides within a minute whether to buy."`
+		Off  topUpOffCommand  `cmd:"" help:"Switch an automatic top-up off."`
+	} `cmd:"" help:"Credits bought automatically when they run low."`
 	Bonus struct {
 		Grant bonusGrantCommand `cmd:"" help:"Grant bonus credits."`
 		Take  bonusTakeCommand  `cmd:"" help:"Take unspent bonus credits back."`

@@ -150,7 +150,7 @@ func TestSubscriptionsAndPurchases(t *testing.T) {
 	if len(list.Items) != 2 || list.Items[0].TeamID != "" || list.Items[1].TeamID != "acme" || list.Items[1].CreatedBy != "ann" {
 		t.Errorf("%+v", list)
 	}
-	for args, want := range map[string]int{"--team acme": 1, "--user olga": 1, "--user ann": 0, "--state paid": 0, "--state open": 2, "--after " + list.Items[0].ID: 1} {
+	for args, want := range map[string]int{"--team acme": 1, "--user olga": 1, "--user ann": 0, "--state paid": 0, "--kind auto": 0, "--kind checkout": 2, "--state open": 2, "--after " + list.Items[0].ID: 1} {
 		if some := decoded[page[api.Purchase]](a.cli, append([]string{"purchases", "list"}, strings.Fields(args)...)...); len(some.Items) != want {
 			t.Errorf("%s: %+v", args, some)
 		}

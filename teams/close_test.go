@@ -249,7 +249,7 @@ func TestClose(t *testing.T) {
 		if err := w.tx.QueryRow(t.Context(), `SELECT state, reason, is_on FROM auto_top_ups WHERE book_id = $1 AND check_at IS NULL`, team.BookID).Scan(&state, &reason, &on); err != nil {
 			t.Fatal(err)
 		}
-		if on || state != "off" || reason != "the team was closed" {
+		if on || state != "off" || reason != "team_closed" {
 			t.Errorf("it is %s (%s), on %v", state, reason, on)
 		}
 	})

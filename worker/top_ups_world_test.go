@@ -65,6 +65,7 @@ func (h *topped) begin(change ...func(*Config)) {
 	h.t.Helper()
 	h.worker, _ = h.start(append(change, func(c *Config) { c.Stripe = h.api })...)
 	h.settled()
+	h.rested()
 }
 
 // raiseTopped is newTopped before any worker has started.

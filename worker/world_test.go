@@ -164,12 +164,14 @@ func (w *world) settled() {
 	w.until("the inbox is worked", func() bool { return w.count(`SELECT count(*) FROM events WHERE state = 'received'`) == 0 })
 }
 
-// rested waits until the sweep of the start has read Stripe's event list, for tests that
-// keep events from purser.
+// rested waits until the sweeps of the start have run, for tests that keep events from
+// purser, or run the sweeps when they mean to.
 func (w *world) rested() {
 	w.t.Helper()
-	w.until("the sweep of the start has run", func() bool {
-		return w.count(`SELECT count(*) FROM river_job WHERE kind = 'sweep_events' AND state = 'completed'`) > 0
+	w.until("the sweeps of the start have run", func() bool {
+		return w.count(`
+			SELECT count(*) FILTER (WHERE kind = 'sweep_events' AND state = 'completed') - count(*) FILTER (WHERE state <> 'completed')
+			FROM river_job WHERE queue = 'sweeps'`) > 0
 	})
 }
 

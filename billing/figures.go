@@ -15,6 +15,10 @@ type Figures struct {
 	// Lapsed: it was seen running in a status that grants nothing. Once it is over,
 	// only its payment grants it, even on a plan that doesn't wait for payments.
 	Lapsed bool `json:"lapsed,omitempty"`
+	// Mixed: plans that prorate and plans that don't have led in turn. Uncredited is what
+	// the target counts that prorated increases didn't grant.
+	Mixed      bool  `json:"mixed,omitempty"`
+	Uncredited int64 `json:"uncredited,omitempty"`
 }
 
 // PlanFigures are one plan's credits and rules.
@@ -113,6 +117,8 @@ func planFigures(c *Catalog, name string, prior *Figures) PlanFigures {
 // union keeps the figures of plans that the subscription no longer has, so that one
 // which comes back within the period counts as it did. The plans it has stay first.
 func union(now, prior *Figures) *Figures {
+	now.Uncredited = prior.Uncredited
+	now.Mixed = prior.Mixed || now.Mapped() && prior.Mapped() && now.Rules().Proration != prior.Rules().Proration
 	for _, p := range prior.Plans {
 		if now.plan(p.Name) == nil {
 			now.Plans = append(now.Plans, p)

@@ -137,16 +137,30 @@ func (s *State) targetNow(sub *Sub, p *Period) int64 {
 
 func (s *State) increase(sub *Sub, p *Period, target int64, at time.Time) error {
 	due := p.share(target-p.Target, at, false)
+	p.Figures.Uncredited += target - p.Target - due
 	off := min(p.Owed, due)
 	p.Owed -= off
 	p.Target, p.dirty = target, true
 	return s.issue(sub, p, due-off, at, fmt.Sprintf("%d seats from now on", p.Seats))
 }
 
+// lessBy is what a fall of the target takes. Between plans that prorate and plans that
+// don't, a share of the fall would be less than what the rise before it granted in full:
+// there it is all that was granted, so that switching to and fro mints nothing, and loses
+// nothing (B11).
+func (p *Period) lessBy(fall int64, at time.Time) int64 {
+	due := p.share(fall, at, true)
+	if p.Figures.Mixed {
+		due = fall - min(fall, p.Figures.Uncredited)
+	}
+	p.Figures.Uncredited -= min(p.Figures.Uncredited, fall-due)
+	return due
+}
+
 // decrease takes back what is free of the period's lot in the main account, at once or
 // at the turn. The rest is owed.
 func (s *State) decrease(sub *Sub, p *Period, target int64, at time.Time) error {
-	due := p.share(p.Target-target, at, true)
+	due := p.lessBy(p.Target-target, at)
 	p.Target, p.dirty = target, true
 	var taken int64
 	if p.Figures.Rules().SeatDecrease != SeatDecreaseNextPeriod {

@@ -150,6 +150,36 @@ func TestPlanChange(t *testing.T) {
 		begin(t, nextPeriod).switches("2025-06-10", item("business_month", 5)).switches("2025-06-11", item("team_month", 5)).
 			remembers(1, "T 5000 O 5000 granted 10000 taken 0")
 	})
+	// Half of June is left, and only one of the two plans prorates.
+	mixed := func(t *testing.T, team, business []func(*Plan)) *story {
+		return tell(t, plan("team", team...), plan("business", append(business, credits(2000))...)).
+			subscribes("2025-06-01", item("team_month", 5)).pays().on("2025-06-01")
+	}
+	t.Run("B11_ToAndFroMintsNothing_WhereOnlyTheSmallPlanProrates", func(t *testing.T) {
+		s := mixed(t, []func(*Plan){proration}, nil)
+		for n := int64(1); n <= 3; n++ {
+			s.switches("2025-06-16", item("business_month", 5)).has("monthly: pool 10000; 2025-06-01..2025-07-02").
+				switches("2025-06-16", item("team_month", 5)).has("monthly: pool 5000; 2025-06-01..2025-07-02")
+		}
+		s.remembers(1, "T 5000 O 0 granted 20000 taken 15000")
+	})
+	t.Run("B11_ToAndFroLosesNothing_WhereOnlyTheBigPlanProrates", func(t *testing.T) {
+		s := mixed(t, nil, []func(*Plan){proration})
+		for range 3 {
+			s.switches("2025-06-16", item("business_month", 5)).has("monthly: pool 7500; 2025-06-01..2025-07-02").
+				switches("2025-06-16", item("team_month", 5)).has("monthly: pool 5000; 2025-06-01..2025-07-02")
+		}
+		s.remembers(1, "T 5000 O 0 granted 12500 taken 7500").seats(0).on("2025-06-17").remembers(1, "T 0 O 0 granted 12500 taken 12500")
+	})
+	t.Run("B11_ToAndFroMintsNothing_AroundThreePlans", func(t *testing.T) {
+		s := tell(t, plan("team"), plan("plus", credits(2000), proration), plan("business", credits(3000))).
+			subscribes("2025-06-01", item("team_month", 5)).pays().on("2025-06-01")
+		for range 3 {
+			s.switches("2025-06-16", item("business_month", 5)).has("monthly: pool 15000; 2025-06-01..2025-07-02").
+				switches("2025-06-16", item("plus_month", 5)).has("monthly: pool 10000; 2025-06-01..2025-07-02").
+				switches("2025-06-16", item("team_month", 5)).has("monthly: pool 5000; 2025-06-01..2025-07-02")
+		}
+	})
 	t.Run("B13_PlansBesideEachOther", func(t *testing.T) {
 		begin(t).switches("2025-06-10", item("team_month", 5), item("business_month", 2)).remembers(1, "T 9000 O 0 granted 9000 taken 0").
 			switches("2025-06-11", item("business_month", 2)).remembers(1, "T 4000 O 0 granted 9000 taken 5000")

@@ -49,7 +49,7 @@ func (s *story) holdsGood(t *rapid.T, most map[int64]int64) {
 			t.Fatalf("period %d overlaps: %s..%s after %s", p.Number, p.Start, p.End, s.sub.Periods[i-1].End)
 		case net > most[p.Number]:
 			t.Fatalf("period %d was granted %d net, though its target was never above %d", p.Number, net, most[p.Number])
-		case p.TurnedAt == nil && net > p.Target+p.Owed && !p.Figures.Rules().Proration:
+		case p.TurnedAt == nil && net > p.Target+p.Owed && !slices.ContainsFunc(p.Figures.Plans, func(f PlanFigures) bool { return f.Proration }):
 			t.Fatalf("period %d was granted %d net: more than T %d and O %d say", p.Number, net, p.Target, p.Owed)
 		case p.GrantedAt == nil && p.Granted != 0:
 			t.Fatalf("period %d: %d credits without a grant", p.Number, p.Granted)

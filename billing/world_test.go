@@ -255,14 +255,13 @@ func (w *world) lives(deeds int) []deed {
 }
 
 func plans(t *rapid.T) []Plan {
-	prorates := rapid.Bool().Draw(t, "proration")
 	rules := func(p *Plan) {
 		p.Rollover = rapid.SampledFrom([]Rollover{
 			{Mode: RolloverNone}, {Mode: RolloverAll}, {Mode: RolloverAll, MaxAgeTurns: 2}, {Mode: RolloverCap, CapPerSeat: 300},
 			{Mode: RolloverPercent, Percent: 33, MaxAgeTurns: 3},
 		}).Draw(t, "rollover")
 		p.SeatDecrease = rapid.SampledFrom([]string{SeatDecreaseImmediate, SeatDecreaseNextPeriod}).Draw(t, "decrease")
-		p.Proration = prorates
+		p.Proration = rapid.Bool().Draw(t, "proration")
 		p.Increase = rapid.SampledFrom([]string{IncreaseAtOnce, IncreasePaid}).Draw(t, "increase")
 		p.GrantRule = rapid.SampledFrom([]string{GrantRulePaid, GrantRulePeriodStart}).Draw(t, "grant")
 		p.RenewalGrace = rapid.SampledFrom([]time.Duration{0, 24 * time.Hour, 27 * 24 * time.Hour}).Draw(t, "grace")

@@ -78,7 +78,11 @@ func Summarize(s *State, usage []ledger.Usage, at time.Time) Pool {
 	pool := Pool{At: at, Debt: s.Book.Owed(), Lots: []LotView{}}
 	var of *Sub
 	pool.PeriodStart, pool.PeriodEnd, of = s.CurrentPeriod(at)
-	if of != nil {
+	// A paused subscription has no period that runs, and goes on all the same.
+	if of == nil {
+		of = s.living()
+	}
+	if of != nil && of.last() != nil {
 		pool.describe(s.Catalog, of, at)
 	}
 	var used ledger.Usage
@@ -99,7 +103,10 @@ func Summarize(s *State, usage []ledger.Usage, at time.Time) Pool {
 }
 
 func (pool *Pool) describe(c *Catalog, sub *Sub, at time.Time) {
-	p := sub.current(at)
+	p, runs := sub.last(), false
+	if current := sub.current(at); current != nil {
+		p, runs = current, true
+	}
 	f := figure(c, sub.Facts.Items, p.Figures)
 	pool.Plan, pool.Status = f.Lead(), sub.Facts.Status
 	if sub.Facts.Status.countsSeats() {
@@ -107,7 +114,7 @@ func (pool *Pool) describe(c *Catalog, sub *Sub, at time.Time) {
 	}
 	if lead := f.plan(f.Lead()); lead != nil {
 		pool.MonthlyPerSeat = lead.Monthly
-		if p.Trial {
+		if runs && p.Trial {
 			pool.MonthlyPerSeat = lead.Trial
 		}
 	}

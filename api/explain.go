@@ -13,10 +13,28 @@ import (
 
 // Explanation says why a pool or a personal account is what it is, and what comes next.
 type Explanation struct {
-	Pool      Pool       `json:"pool"`
-	Why       []string   `json:"why" doc:"How the figures came about, for people"`
-	Next      []Forecast `json:"next" doc:"What happens by itself if nobody does anything before, the soonest first"`
-	Sentences []string   `json:"sentences" doc:"All of it, for people"`
+	Pool      Pool            `json:"pool"`
+	Why       []string        `json:"why" doc:"How the figures came about, for people"`
+	AutoTopUp *ExplainedTopUp `json:"auto_top_up,omitempty" doc:"Why it did or did not buy. Of a team only for those who manage it"`
+	Next      []Forecast      `json:"next" doc:"What happens by itself if nobody does anything before, the soonest first"`
+	Sentences []string        `json:"sentences" doc:"All of it, for people"`
+}
+
+// ExplainedTopUp is an automatic top-up with the last purchase that it made.
+type ExplainedTopUp struct {
+	AutoTopUp
+	Why  []string  `json:"why" doc:"Why it did or did not buy, for people"`
+	Last *Purchase `json:"last_purchase,omitempty" doc:"The last that it began"`
+}
+
+func viewExplainedTopUp(e *billing.TopUpExplanation, teamID, userID string) *ExplainedTopUp {
+	v := &ExplainedTopUp{AutoTopUp: viewAutoTopUp(e.Setting), Why: e.Why}
+	v.TeamID, v.UserID = teamID, userID // also where nobody ever chose one
+	if e.Last != nil {
+		last := viewPurchase(*e.Last)
+		v.Last = &last
+	}
+	return v
 }
 
 func (e Explanation) withoutAt() any { e.Pool.At = time.Time{}; return e }
@@ -43,12 +61,12 @@ type MemberExplanation struct {
 	Sentences []string   `json:"sentences" doc:"All of it, for people"`
 }
 
-func (s *Server) explanation(ctx context.Context, tx pgx.Tx, c *call, book int64) (Explanation, error) {
+func (s *Server) explanation(ctx context.Context, tx pgx.Tx, c *call, book int64) (Explanation, *billing.Explanation, error) {
 	e, err := billing.Explain(ctx, tx, s.cfg.Catalog, book, c.at)
 	if err != nil {
-		return Explanation{}, err
+		return Explanation{}, nil, err
 	}
-	return Explanation{Pool: viewPool(e.Pool), Why: e.Why, Next: mapped(e.Next, viewForecast), Sentences: e.Sentences}, nil
+	return Explanation{Pool: viewPool(e.Pool), Why: e.Why, Next: mapped(e.Next, viewForecast), Sentences: e.Sentences}, e, nil
 }
 
 func (s *Server) registerExplain() {
@@ -56,11 +74,20 @@ func (s *Server) registerExplain() {
 	sp.id, sp.path, sp.summary = "explain-team", "/v1/teams/{team}/explain", "Say why a pool is what it is and what comes next"
 	sp.doc = "The forecast is worked out by what will do the thing, as if nobody did anything before and the renewal were paid."
 	read(s, sp, func(ctx context.Context, tx pgx.Tx, c *call, in *teamRead) (Explanation, error) {
-		team, _, err := teams.Look(ctx, tx, in.TeamID, c.by)
+		team, role, err := teams.Look(ctx, tx, in.TeamID, c.by)
 		if err != nil {
 			return Explanation{}, err
 		}
-		return s.explanation(ctx, tx, c, team.BookID)
+		v, e, err := s.explanation(ctx, tx, c, team.BookID)
+		switch {
+		case err != nil:
+			return Explanation{}, err
+		case role.Manages():
+			v.AutoTopUp = viewExplainedTopUp(e.TopUp, team.ID, "")
+		default:
+			v.Sentences = billing.Sentences(e.Why, e.Next)
+		}
+		return v, nil
 	})
 	sp.id, sp.path, sp.summary = "explain-user", "/v1/users/{user}/explain", "Say why a personal account is what it is and what comes next"
 	read(s, sp, func(ctx context.Context, tx pgx.Tx, c *call, in *userRead) (Explanation, error) {
@@ -71,7 +98,12 @@ func (s *Server) registerExplain() {
 		if err != nil {
 			return Explanation{}, err
 		}
-		return s.explanation(ctx, tx, c, user.BookID)
+		v, e, err := s.explanation(ctx, tx, c, user.BookID)
+		if err != nil {
+			return Explanation{}, err
+		}
+		v.AutoTopUp = viewExplainedTopUp(e.TopUp, "", user.ID)
+		return v, nil
 	})
 	sp.id, sp.path, sp.tag = "explain-member", "/v1/teams/{team}/members/{user}/explain", "Members"
 	sp.summary, sp.doc = "Say why a member has what a member has and what comes next", "Members see their own; those who manage the team see all."

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"purser/teams"
 )
 
@@ -46,6 +48,40 @@ func TestExplain(t *testing.T) {
 		}
 		w.as("eve", "GET", "/v1/teams/acme/explain", nil).refused(404, "team_not_found")
 		w.get("/v1/teams/none/explain").refused(404, "team_not_found")
+	})
+	w.run("N2_WhyTheAutomaticTopUpDidOrDidNotBuy", func(t *testing.T) {
+		topUp := func(user string) (object, string) {
+			v := w.as(user, "GET", "/v1/teams/acme/explain", nil).ok(200)
+			up, _ := v["auto_top_up"].(object)
+			return up, sentences(v)
+		}
+		if up, said := topUp("ann"); up["state"] != "off" || up["team_id"] != "acme" || up["last_purchase"] != nil || !strings.Contains(said, "Automatic top-up is off") {
+			t.Errorf("never set: %v, %s", up, said)
+		}
+		w.do(request{method: "PUT", path: "/v1/teams/acme/auto-top-up", body: object{
+			"on": true, "threshold": 100, "pack": "pack_1000", "credits_per_month_max": 5000, "amount_per_month_max": 100_000,
+		}}).ok(200)
+		if up, said := topUp(""); up["state"] != "ready" || !strings.Contains(said, "buys pack_1000 once 100 credits or fewer are available; there are ") {
+			t.Errorf("ready: %v, %s", up, said)
+		}
+		w.must(func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), `UPDATE auto_top_ups SET state = 'suspended', reason = 'hard_decline', declines = 1, series_at = $1, check_at = NULL`, w.clock.now())
+			if err == nil {
+				_, err = tx.Exec(t.Context(), `
+					INSERT INTO purchases (id, book_id, team_id, user_id, customer_id, pack, credits, state, created_by, created_at, kind, attempt, decline_code)
+					SELECT 'top_1', book_id, id, owner_id, 'cus_ann', 'pack_1000', 1000, 'failed', 'auto_top_up', $1, 'auto', 1, 'lost_card' FROM teams WHERE id = 'acme'`, w.clock.now())
+			}
+			return err
+		})
+		up, said := topUp("ann")
+		if up["state"] != "suspended" || up["reason"] != "hard_decline" || fmt.Sprint(up["helps"]) != "[change_card switch_on]" ||
+			up["last_purchase"].(object)["decline_code"] != "lost_card" || !strings.Contains(said, "never to try this card again") || !strings.Contains(said, "was declined: lost_card.") {
+			t.Errorf("suspended: %v, %s", up, said)
+		}
+		// How the team pays is no plain member's business.
+		if up, said := topUp("bob"); up != nil || strings.Contains(said, "top-up") {
+			t.Errorf("bob sees %v, %s", up, said)
+		}
 	})
 	w.run("N2_APersonalAccount", func(t *testing.T) {
 		w.grant(w.user("bob").BookID, 5)

@@ -14,10 +14,11 @@ import (
 // Explanation says why a pool is what it is and what comes next (N2), in data and in
 // sentences.
 type Explanation struct {
-	Pool      Pool       `json:"pool"`
-	Why       []string   `json:"why"`
-	Next      []Forecast `json:"next"`
-	Sentences []string   `json:"sentences"`
+	Pool      Pool              `json:"pool"`
+	Why       []string          `json:"why"`
+	TopUp     *TopUpExplanation `json:"auto_top_up"`
+	Next      []Forecast        `json:"next"`
+	Sentences []string          `json:"sentences"`
 }
 
 // Forecast is one thing that will happen by itself if nobody does anything before.
@@ -48,7 +49,10 @@ func Explain(ctx context.Context, tx pgx.Tx, c *Catalog, book int64, at time.Tim
 	if e.Next, err = state.Forecast(at, ""); err != nil {
 		return nil, err
 	}
-	e.Sentences = Sentences(e.Why, e.Next)
+	if e.TopUp, err = explainTopUp(ctx, tx, book, pool.Available); err != nil {
+		return nil, err
+	}
+	e.Sentences = Sentences(slices.Concat(e.Why, e.TopUp.Why), e.Next)
 	return e, nil
 }
 

@@ -20,5 +20,5 @@ func TestPoolExplain(t *testing.T) {
 		t.Errorf("N2: %+v", e)
 	}
 	a.ok("user", "set", "olga")
-	shows(t, a.ok("pool", "explain", "--user", "olga"), `^There is no subscription, so the period is the calendar month`)
+	shows(t, a.ok("pool", "explain", "--user", "olga"), `^There is no subscription, so the period is the calendar month`, `^Automatic top-up is off`)
 }

@@ -154,11 +154,18 @@ func (w *Worker) SweepUnmapped(ctx context.Context) (int, error) {
 // partitionsAhead is how many months of the inbox are made in advance.
 const partitionsAhead = 3
 
-// MakePartitions makes the inbox's coming months.
+// MakePartitions makes the inbox's coming months, and drops those that it needn't keep.
 func (w *Worker) MakePartitions(ctx context.Context) (int, error) {
 	made, err := billing.EnsureEventPartitions(ctx, w.db, w.cfg.Now(), partitionsAhead)
-	if err != nil {
-		return 0, err
+	if err != nil || w.cfg.EventsKeep == 0 {
+		return len(made.Created), err
 	}
-	return len(made.Created), nil
+	retired, err := billing.RetireEvents(ctx, w.db, w.cfg.Now(), w.cfg.EventsKeep)
+	if len(retired.Dropped) > 0 || retired.Deleted > 0 {
+		w.cfg.Logger.InfoContext(ctx, "old events dropped", slog.Any("months", retired.Dropped), slog.Int64("others", retired.Deleted))
+	}
+	if len(retired.Open) > 0 {
+		w.cfg.Logger.WarnContext(ctx, "old events stay, since some of their months are not done: see purser events list", slog.Any("months", retired.Open))
+	}
+	return len(made.Created) + len(retired.Dropped), err
 }

@@ -50,6 +50,7 @@ type Config struct {
 
 	Schedules    Schedules
 	EventWorkers int           // jobs for events at once; 0: 20
+	EventsKeep   int           // months of events to keep beside the present one, at least billing.EventsKeepMin; 0: all
 	RescueAfter  time.Duration // a job of a dead process is tried again after that; 0: 5 min
 	// Between is called between the fetch and the transaction, in tests that kill the
 	// process there.

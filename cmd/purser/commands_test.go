@@ -84,6 +84,7 @@ func TestMissingSettingsAreAllNamedAtOnce(t *testing.T) {
 		fails(exitUsage, []string{"PURSER_SCHEDULE_SETTLE", "PURSER_SCHEDULE_EVENTS", "cron"}, "serve")
 	c.with("PURSER_EVENT_WORKERS", "0").with("PURSER_STRIPE_WEBHOOK_SECRETS", "we_123").
 		fails(exitUsage, []string{"PURSER_EVENT_WORKERS", "whsec_"}, "serve")
+	c.with("PURSER_EVENTS_KEEP", "1").fails(exitUsage, []string{"PURSER_EVENTS_KEEP", "for ever"}, "serve")
 	c.with("PURSER_STRIPE_WEBHOOK_SECRETS", " , ").fails(exitUsage, []string{"set PURSER_STRIPE_WEBHOOK_SECRETS"}, "serve")
 	c.with("PURSER_STRIPE_KEY", "pk_test_123").fails(exitUsage, []string{"PURSER_STRIPE_KEY", "publishable"}, "serve")
 	c.with("PURSER_STRIPE_URL", "not a url").fails(exitUsage, []string{"PURSER_STRIPE_URL"}, "serve")

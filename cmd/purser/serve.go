@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"purser/billing"
 	"purser/billing/stripeapi"
 )
 
@@ -16,6 +17,8 @@ type serveCommand struct {
 	EventWorkers int    `env:"PURSER_EVENT_WORKERS" default:"20" help:"How many events to work at once."`
 
 	EventQueue int `env:"PURSER_EVENT_QUEUE" default:"1024" help:"How many of Stripe's deliveries may wait at once to be recorded; more are answered 503 with Retry-After, and Stripe sends them again."`
+
+	EventsKeep int `env:"PURSER_EVENTS_KEEP" default:"13" placeholder:"MONTHS" help:"For how many months, beside the present one, to keep Stripe's events; 0: for ever. A month of which an event isn't done stays."`
 
 	WebhookSecrets []secret `name:"stripe-webhook-secrets" env:"PURSER_STRIPE_WEBHOOK_SECRETS" placeholder:"SECRETS" help:"The signing secrets of the webhook endpoint, separated by commas: two while one is replaced."`
 
@@ -39,6 +42,9 @@ func (c *serveCommand) check() error {
 	}
 	if c.EventQueue < 1 || c.EventQueue > 100_000 {
 		wrong = append(wrong, fmt.Sprintf("set PURSER_EVENT_QUEUE to a number from 1 to 100000, not %d", c.EventQueue))
+	}
+	if c.EventsKeep != 0 && (c.EventsKeep < billing.EventsKeepMin || c.EventsKeep > 1200) {
+		wrong = append(wrong, fmt.Sprintf("set PURSER_EVENTS_KEEP to a number of months from %d to 1200, or to 0 (for ever), not %d", billing.EventsKeepMin, c.EventsKeep))
 	}
 	return wrongSettings(c.Stripe.check(), c.checkSecrets(), wrong, c.API.check(), c.Schedule.check())
 }
@@ -105,7 +111,8 @@ func (c *serveCommand) serve(ctx context.Context, p *program, stripe *stripeapi.
 	svc, err := startService(ctx, serviceConfig{
 		Pool: db.Pool, Catalog: catalog, Stripe: stripe, Secrets: c.secrets(), Livemode: stripe.Livemode(), Listen: c.Listen.Listen,
 		Role: c.Role, Now: p.now, Wall: p.now, Logger: logger, Schedules: c.Schedule.schedules(), EventWorkers: c.EventWorkers, EventQueue: c.EventQueue,
-		API: c.API,
+		EventsKeep: c.EventsKeep,
+		API:        c.API,
 	})
 	if err != nil {
 		return err

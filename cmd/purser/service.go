@@ -51,6 +51,7 @@ type serviceConfig struct {
 	Schedules    worker.Schedules
 	EventWorkers int
 	EventQueue   int
+	EventsKeep   int
 	API          apiFlags
 }
 
@@ -70,7 +71,7 @@ func startService(ctx context.Context, cfg serviceConfig) (*service, error) {
 	if cfg.Role != roleWeb {
 		w, err := worker.New(worker.Config{
 			Pool: cfg.Pool, Catalog: cfg.Catalog, Stripe: cfg.Stripe, Now: cfg.Now, NewID: newID, Logger: cfg.Logger,
-			Schedules: cfg.Schedules, EventWorkers: cfg.EventWorkers,
+			Schedules: cfg.Schedules, EventWorkers: cfg.EventWorkers, EventsKeep: cfg.EventsKeep,
 		})
 		if err != nil {
 			return nil, err

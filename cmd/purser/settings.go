@@ -104,7 +104,7 @@ type scheduleFlags struct {
 	ScheduleTopUps     string `env:"PURSER_SCHEDULE_TOP_UPS" default:"${top_ups}" placeholder:"CRON" help:"When to look for automatic top-ups whose time has come."`
 	ScheduleExpiring   string `env:"PURSER_SCHEDULE_EXPIRING" default:"${expiring}" placeholder:"CRON" help:"When to look for credits that end in a week or a day, to tell of them."`
 	ScheduleUnmapped   string `env:"PURSER_SCHEDULE_UNMAPPED" default:"${unmapped}" placeholder:"CRON" help:"When to look at subscriptions again whose price the catalogue didn't know."`
-	SchedulePartitions string `env:"PURSER_SCHEDULE_PARTITIONS" default:"${partitions}" placeholder:"CRON" help:"When to make the inbox's coming months."`
+	SchedulePartitions string `env:"PURSER_SCHEDULE_PARTITIONS" default:"${partitions}" placeholder:"CRON" help:"When to make the inbox's coming months, and to drop those that are old enough."`
 	ScheduleReconcile  string `env:"PURSER_SCHEDULE_RECONCILE" default:"${reconcile}" placeholder:"CRON" help:"When to compare everything with Stripe and mend what differs."`
 }
 

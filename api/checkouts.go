@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -52,8 +51,7 @@ type CheckoutBody struct {
 
 func (b CheckoutBody) check() error {
 	for name, text := range map[string]string{"success_url": b.SuccessURL, "cancel_url": b.CancelURL} {
-		u, err := url.Parse(text)
-		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		if !isPage(text) {
 			return wrongPlace("body."+name, "must be the address of a page")
 		}
 	}

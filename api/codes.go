@@ -8,7 +8,7 @@ type code struct {
 	Name   string
 	Status int
 	Title  string
-	Todo   string // what the caller can do about it
+	Remedy string // what the caller can do about it
 }
 
 // codes are all there are, in S4's order of statuses.

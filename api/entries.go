@@ -87,7 +87,7 @@ func viewEntry(book int64) func(ledger.LineDetail) Entry {
 type EntriesFilter struct {
 	Paging
 	Format
-	UserID    string            `query:"user_id" maxLength:"200" doc:"Only those that concern this member"`
+	UserID    string            `query:"user_id" maxLength:"200" doc:"Only those that concern this member, transfers from the member included"`
 	Kinds     []string          `query:"kind" maxItems:"30" doc:"Only these kinds, separated by commas"`
 	Reference string            `query:"reference" maxLength:"200" doc:"Only those with exactly this reference"`
 	Metadata  map[string]string `query:"metadata,deepObject,explode" doc:"metadata[name]=text: only those whose metadata says that at its top, compared as text; needs from, and to at most 366 days later. Up to ten"`

@@ -121,6 +121,29 @@ func TestEntries(t *testing.T) {
 	})
 }
 
+// T10: what left a member's balance is that member's to see, too.
+func TestEntries_T10_TheGiverOfATransferSeesIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const path = "/v1/teams/acme/entries"
+	w.team("acme", "ann", 100)
+	w.join("acme", "bob", teams.Plain)
+	w.join("acme", "cid", teams.Plain)
+	w.post("/v1/teams/acme/allocations", object{"user_id": "bob", "credits": 3}).ok(201)
+	moved := w.post("/v1/teams/acme/transfers", object{
+		"from": object{"kind": "member", "user_id": "bob"}, "to": object{"kind": "member", "user_id": "cid"}, "credits": 3,
+	}).ok(201)["id"]
+	for _, user := range []string{"bob", "cid"} {
+		items := w.as(user, "GET", path+"?kind=transfer", nil).ok(200)["items"].([]any)
+		if len(items) != 1 || items[0].(object)["id"] != moved || items[0].(object)["user_id"] != "cid" {
+			t.Errorf("%s sees %v", user, items)
+		}
+	}
+	if got := w.all(path+"?limit=1&kind=transfer&user_id=bob", "id"); !slices.Equal(got, []string{moved.(string)}) {
+		t.Errorf("of bob: %v", got)
+	}
+}
+
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -9,7 +9,7 @@ var problemsTemplate = template.Must(template.New("problems").Parse(`<!doctype h
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Problems</title></head><body><main><h1>Problems</h1>
 <p>Why a request wasn't answered as it wished, by code, and what to do.</p>
-{{range .}}<section id="{{.Name}}"><h2><code>{{.Name}}</code></h2><p>{{.Status}}. {{.Title}}.</p><p>{{.Todo}}</p></section>
+{{range .}}<section id="{{.Name}}"><h2><code>{{.Name}}</code></h2><p>{{.Status}}. {{.Title}}.</p><p>{{.Remedy}}</p></section>
 {{end}}</main></body></html>
 `))
 

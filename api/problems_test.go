@@ -75,7 +75,7 @@ func TestCodes(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for _, c := range codes {
-		if seen[c.Name] || c.Title == "" || c.Todo == "" || c.Status < 400 || http.StatusText(c.Status) == "" {
+		if seen[c.Name] || c.Title == "" || c.Remedy == "" || c.Status < 400 || http.StatusText(c.Status) == "" {
 			t.Errorf("%+v", c)
 		}
 		seen[c.Name] = true

@@ -110,6 +110,6 @@ func ParseEntry(id string) (ledger.EntryRef, bool) {
 	return ParseSpend(id)
 }
 
-// Todo is what can be done about a refusal, by its code; "" of a code that isn't in the
+// Remedy is what can be done about a refusal, by its code; "" of a code that isn't in the
 // table.
-func Todo(name string) string { return codeOf[name].Todo }
+func Remedy(name string) string { return codeOf[name].Remedy }

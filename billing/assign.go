@@ -34,7 +34,10 @@ func Assign(ctx context.Context, tx pgx.Tx, c *Catalog, subID string, personal i
 		return err
 	}
 	sub := m.from.Sub(subID)
+	there := m.to.Sub(subID)
 	switch {
+	case there != nil && !there.Facts.Status.Ended():
+		return ErrTeamTaken // by this very one
 	case sub == nil || sub.Facts.Status.Ended():
 		return ErrNotUnassigned
 	case m.to.living() != nil:

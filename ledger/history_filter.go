@@ -59,7 +59,7 @@ func HeldBy(ctx context.Context, q interface {
 // HistoryFilter chooses a book's entries. Empty fields leave that choice open.
 type HistoryFilter struct {
 	Book      int64
-	Holder    string
+	Holder    string // whom an entry concerns, or from whose allocation it transferred
 	Kinds     []EntryKind
 	Reference string
 	Metadata  map[string]string // what top-level fields say, as text; give a range of time with it
@@ -102,6 +102,12 @@ type LinePosting struct {
 // heldPlace stands where a hold keeps credits: they stay in their account.
 const heldPlace = "held"
 
+// chosen is what a HistoryFilter asks of any entry e, but for whom it concerns.
+const chosen = `(cardinality(@kinds::text[]) = 0 OR e.kind = ANY(@kinds)) AND (@reference = '' OR e.reference = @reference)
+	AND (@from::timestamptz IS NULL OR e.at >= @from) AND (@to::timestamptz IS NULL OR e.at < @to)
+	AND (cardinality(@names::text[]) = 0 OR e.metadata IS NOT NULL AND NOT EXISTS (
+		SELECT FROM unnest(@names, @values::text[]) AS wanted (name, value) WHERE e.metadata ->> name IS DISTINCT FROM value))`
+
 // FilterHistory gives entries with their postings, the newest first. What a hold keeps is
 // shown as a posting from its account to "held".
 func FilterHistory(ctx context.Context, q interface {
@@ -115,15 +121,23 @@ func FilterHistory(ctx context.Context, q interface {
 	for name, value := range f.Metadata {
 		names, values = append(names, name), append(values, value)
 	}
-	// Planned for the choice at hand: one plan for all choices could use no index.
+	// Planned for the choice at hand: one plan for all choices could use no index. What a
+	// holder gave is found by itself, since an OR would leave no order to read in.
 	rows, err := q.Query(ctx, `
-		SELECT `+lineColumns+`
+		(SELECT `+lineColumns+`
 		FROM entries e
-		WHERE book_id = @book AND (@before = 0 OR sequence < @before) AND (@holder = '' OR holder_id = @holder)
-		  AND (cardinality(@kinds::text[]) = 0 OR kind = ANY(@kinds)) AND (@reference = '' OR reference = @reference)
-		  AND (@from::timestamptz IS NULL OR at >= @from) AND (@to::timestamptz IS NULL OR at < @to)
-		  AND (cardinality(@names::text[]) = 0 OR metadata IS NOT NULL AND NOT EXISTS (
-			SELECT FROM unnest(@names, @values::text[]) AS wanted (name, value) WHERE metadata ->> name IS DISTINCT FROM value))
+		WHERE e.book_id = @book AND (@before = 0 OR e.sequence < @before) AND (@holder = '' OR e.holder_id = @holder) AND `+chosen+`
+		ORDER BY e.sequence DESC LIMIT @limit)
+		UNION ALL
+		(SELECT `+lineColumns+`
+		FROM accounts a
+		CROSS JOIN LATERAL (
+			SELECT DISTINCT entry FROM postings
+			WHERE book_id = @book AND from_account = a.id AND from_account >= 8 AND to_account >= 8 AND (@before = 0 OR entry < @before)
+			ORDER BY entry DESC) given
+		JOIN entries e ON e.book_id = @book AND e.sequence = given.entry
+		WHERE a.book_id = @book AND a.kind = 'allocation' AND a.holder_id = @holder AND e.holder_id <> @holder AND `+chosen+`
+		ORDER BY e.sequence DESC LIMIT @limit)
 		ORDER BY sequence DESC LIMIT @limit`, pgx.QueryExecModeCacheDescribe, pgx.NamedArgs{
 		"book": f.Book, "before": f.Before, "holder": f.Holder, "kinds": kinds, "reference": f.Reference, "from": f.From, "to": f.To,
 		"names": names, "values": values, "limit": min(f.Limit, historyMax),

@@ -48,8 +48,8 @@ func (e *MemberExplanation) why(view *TeamView) []string {
 	said := []string{e.accessed()}
 	say := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
 	m := e.View
-	if m.AllocatedIn+m.HeldIn > 0 {
-		say("%d credits are set aside for the member, %d of them held.", m.AllocatedIn+m.HeldIn, m.HeldIn)
+	if a := m.Allocation; a.Remaining+a.Held > 0 {
+		say("%d credits are set aside for the member, %d of them held.", a.Remaining+a.Held, a.Held)
 	} else {
 		say("No credits are set aside for the member.")
 	}

@@ -56,34 +56,20 @@ func Buy(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in BuyIn, at instan
 
 // allow finds the account and its owner, and refuses those who may not buy for it.
 func (in BuyIn) allow(ctx context.Context, tx pgx.Tx, p *billing.Purchase) error {
-	if in.TeamID == "" {
-		user, err := GetUser(ctx, tx, in.UserID)
-		if errors.Is(err, ErrUserUnknown) || err == nil && !in.By.Backend() && in.By.User != in.UserID {
-			return refuse(NotFound, "user_not_found", "there is no user %q", in.UserID)
+	at, err := findPlace(ctx, tx, in.TeamID, in.UserID, in.By)
+	if err == nil && at.room != nil {
+		// Looked at again under the team's lock: one that closes redirects the purchases that
+		// it sees.
+		if err := ledger.Lock(ctx, tx, at.book); err != nil {
+			return err
 		}
-		p.BookID = user.BookID
-		return err
-	}
-	team, err := GetTeam(ctx, tx, in.TeamID)
-	if errors.Is(err, ErrTeamUnknown) {
-		return errTeamUnknown(in.TeamID)
+		at, err = findPlace(ctx, tx, in.TeamID, in.UserID, in.By)
 	}
 	if err != nil {
 		return err
 	}
-	// Under the team's lock: one that closes redirects the purchases that it sees.
-	if err := ledger.Lock(ctx, tx, team.BookID); err != nil {
-		return err
-	}
-	if team, err = GetTeam(ctx, tx, in.TeamID); err != nil {
-		return err
-	}
-	p.BookID, p.UserID = team.BookID, team.OwnerID
-	r := &room{team: team}
-	if err := r.findRole(ctx, tx, in.By); err != nil {
-		return err
-	}
-	return r.may(r.role.Manages(), "buy credits for the team")
+	p.BookID, p.UserID = at.book, at.owner
+	return at.may("buy credits for the team")
 }
 
 // payer chooses the owner's customer who pays: that of the place's subscription, if there

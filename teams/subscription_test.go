@@ -161,7 +161,7 @@ func TestAssign(t *testing.T) {
 		if err := w.assign("sub_1", Actor{User: "ann"}); err != nil {
 			t.Fatal(err)
 		}
-		wantRefusal(t, w.assign("sub_1", Actor{User: "ann"}), NotFound, "subscription_not_found")
+		wantRefusal(t, w.assign("sub_1", Actor{User: "ann"}), Conflict, "subscription_present")
 		if p := w.pool(ann.BookID); p.Total != 20 || p.Contributed != 20 {
 			t.Errorf("ann keeps what she had put in: %+v", p)
 		}

@@ -15,9 +15,6 @@ type MemberView struct {
 	Features   []string   // of the team's plan, or nil: the member's own count
 	Allocation Allocation // in the current period
 
-	AllocatedIn int64 // free in the allocation
-	HeldIn      int64 // held in the allocation
-
 	Used      int64       // by the member, from pool and allocation, since the period's start
 	Held      int64       // by the member, from pool and allocation
 	Available int64       // what the member could draw now
@@ -125,7 +122,6 @@ func (r *room) memberView(m Member, rules planRules, used ledger.Usage, drawn le
 	if m.Access == SeatAccess {
 		v.Features = rules.features
 	}
-	v.AllocatedIn, v.HeldIn = v.Allocation.Remaining, v.Allocation.Held
 	_, end, _ := r.state.CurrentPeriod(at)
 	v.Limit = limitState(m.Limit(), Drawn{Window: drawn.Window, Total: drawn.Total}, end)
 	if !v.Personal {

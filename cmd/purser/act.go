@@ -92,8 +92,11 @@ func (d deed) once(ctx context.Context, a *acting) (any, bool, error) {
 		k.Book = team.BookID
 	}
 	first, err := teams.AnsweredRequest(ctx, a.tx, k, a.at)
-	if first != nil || err != nil {
+	if first != nil {
 		return first, true, err
+	}
+	if err != nil {
+		return nil, false, d.before(ctx, a, err)
 	}
 	view, replayed, err := d.do(ctx, a)
 	if err != nil {
@@ -108,6 +111,20 @@ func (d deed) once(ctx context.Context, a *acting) (any, bool, error) {
 		return nil, false, fmt.Errorf("writing the answer: %w", err)
 	}
 	return view, replayed, teams.RememberRequest(ctx, a.tx, k, raw, a.at)
+}
+
+// before gives what is refused before a key that was used for another request: who may ask
+// comes first (S4). Either way the transaction is taken back.
+func (d deed) before(ctx context.Context, a *acting, reused error) error {
+	var refusal *teams.Refusal
+	if !errors.As(reused, &refusal) {
+		return reused
+	}
+	_, _, err := d.do(ctx, a)
+	if errors.As(err, &refusal) && (refusal.Class == teams.NotFound || refusal.Class == teams.Suspended || refusal.Class == teams.Forbidden) {
+		return err
+	}
+	return reused
 }
 
 // hashOf is what a repeated key is compared by: the command, its arguments and who acts.

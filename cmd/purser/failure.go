@@ -107,7 +107,7 @@ func remedy(err error) string {
 		if len(refusal.Helps) > 0 {
 			return "what would help: " + strings.Join(refusal.Helps, ", ")
 		}
-		return strings.TrimSuffix(api.Todo(refusal.Code), ".")
+		return strings.TrimSuffix(api.Remedy(refusal.Code), ".")
 	}
 	for _, r := range remedies {
 		if errors.Is(err, r.err) {

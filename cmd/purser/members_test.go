@@ -43,6 +43,17 @@ func TestMembers(t *testing.T) {
 		c.fails(exitUsage, []string{"PURSER_ACCEPT_URL"}, "member", "invite", "acme", "x@acme.example", "--accept-url", "https://app.acme.example")
 		c.fails(exitUsage, []string{"--limit", "period:N"}, "member", "invite", "acme", "x@acme.example", "--limit", "much")
 	})
+	t.Run("S4_WhoMayAskComesBeforeAReusedKey", func(t *testing.T) {
+		t.Parallel()
+		c := newCLI(t)
+		c.team("100", "ann")
+		c.ok("member", "set", "acme", "ann", "--limit", "period:40", "--key", "k1")
+		c.fails(exitFailed, []string{"(key_reused)"}, "member", "set", "acme", "ann", "--limit", "period:41", "--key", "k1")
+		c.fails(exitFailed, []string{"(role_forbids)"}, "member", "set", "acme", "ann", "--limit", "period:41", "--key", "k1", "--as", "ann")
+		c.fails(exitFailed, []string{"(team_not_found)"}, "member", "set", "acme", "ann", "--limit", "period:41", "--key", "k1", "--as", "eve")
+		// What wouldn't be refused is not done either.
+		shows(t, c.ok("member", "list", "acme"), `^ann +member +credits +period, credits 40,`)
+	})
 	t.Run("T4_T6_T7_SetAndSwitch", func(t *testing.T) {
 		t.Parallel()
 		c := newCLI(t)

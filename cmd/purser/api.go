@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"purser/api"
+	"purser/web"
 	"purser/worker"
 )
 
@@ -48,20 +49,28 @@ func (s *service) openAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	link := ""
+	if address := s.cfg.Page.at(s.listen.Addr()); address != "" {
+		link = web.LinkURL(address)
+	}
 	s.api, err = api.New(ctx, api.Config{
 		Pool: s.cfg.Pool, Catalog: s.cfg.Catalog, Stripe: s.cfg.Stripe, Stage: stage.Events, StageTopUps: stage.TopUps, NewID: newID, Now: s.cfg.Now, Wall: s.cfg.Wall,
-		Logger: s.cfg.Logger, Rate: s.cfg.API.Rate, RequestMax: s.cfg.API.Requests, QueueMax: s.cfg.API.Queue, Alone: s.cfg.API.Alone, AcceptURL: s.cfg.API.AcceptURL,
+		Logger: s.cfg.Logger, Rate: s.cfg.API.Rate, RequestMax: s.cfg.API.Requests, QueueMax: s.cfg.API.Queue, Alone: s.cfg.API.Alone, AcceptURL: s.cfg.API.AcceptURL, PageURL: link,
 	})
 	return err
 }
 
-// beside answers with the API, except on the paths of the service itself.
+// beside answers with the API and the page, except on the paths of the service itself.
 func (s *service) beside(own http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/healthz", "/readyz", "/webhooks/stripe":
 			own.ServeHTTP(w, r)
 		default:
+			if ofPage(r.URL.Path) {
+				s.servePage(w, r)
+				return
+			}
 			s.api.ServeHTTP(w, r)
 		}
 	})

@@ -16,10 +16,11 @@ import (
 )
 
 type devOptions struct {
-	DatabaseURL  string // "": a private PostgreSQL in a temporary directory
-	Listen       string
-	StripeListen string
-	Logger       *slog.Logger
+	DatabaseURL   string // "": a private PostgreSQL in a temporary directory
+	Listen        string
+	StripeListen  string
+	ProductListen string
+	Logger        *slog.Logger
 }
 
 // runDev tells the demo's story and then stays, until ctx ends, so that one can look at
@@ -38,9 +39,18 @@ func runDev(ctx context.Context, out io.Writer, opts devOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.strike(ctx)) }()
-	if err := (&telling{stage: st, out: out}).tell(ctx); err != nil {
+	story := &telling{stage: st, out: out}
+	if err := story.tell(ctx); err != nil {
 		return err
 	}
+	if err := story.enliven(ctx); err != nil {
+		return err
+	}
+	product, err := st.openProduct(ctx, opts.ProductListen)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, product.Close()) }()
 	_, _ = fmt.Fprintf(out, `
 purser dev is running; it ends with Ctrl-C and leaves nothing.
 
@@ -48,11 +58,13 @@ purser dev is running; it ends with Ctrl-C and leaves nothing.
   local Stripe    %s  (any key that begins with sk_test_)
   database        %s
 
+Open the team page as its owner, an admin or a member, from a product in miniature:  %s
+
 Move the clock, and purser follows:       purser dev advance 1mo
 Look at the team's pool from elsewhere:   PURSER_DATABASE_URL='%s' PURSER_CATALOG=demo purser pool show acme --at %s
 Do something at Stripe, as your backend:  curl -u %s: %s/v1/subscriptions
 Call purser's API, as your backend:       curl -H 'Authorization: Bearer %s' %s/v1/teams/acme/members
-`, st.svc.URL(), st.stripe.URL(), st.db.URL, st.db.URL, st.stripe.Now().Format(time.RFC3339), st.stripe.Key(), st.stripe.URL(), st.product.token, st.svc.URL())
+`, st.svc.URL(), st.stripe.URL(), st.db.URL, product.url, st.db.URL, st.stripe.Now().Format(time.RFC3339), st.stripe.Key(), st.stripe.URL(), st.product.token, st.svc.URL())
 	select {
 	case <-ctx.Done():
 		return nil

@@ -24,6 +24,7 @@ type serveCommand struct {
 
 	Listen   listenFlags   `embed:""`
 	API      apiFlags      `embed:""`
+	Page     pageFlags     `embed:""`
 	Stripe   stripeFlags   `embed:""`
 	Catalog  catalogFlags  `embed:""`
 	Database databaseFlags `embed:""`
@@ -46,7 +47,7 @@ func (c *serveCommand) check() error {
 	if c.EventsKeep != 0 && (c.EventsKeep < billing.EventsKeepMin || c.EventsKeep > 1200) {
 		wrong = append(wrong, fmt.Sprintf("set PURSER_EVENTS_KEEP to a number of months from %d to 1200, or to 0 (for ever), not %d", billing.EventsKeepMin, c.EventsKeep))
 	}
-	return wrongSettings(c.Stripe.check(), c.checkSecrets(), wrong, c.API.check(), c.Schedule.check())
+	return wrongSettings(c.Stripe.check(), c.checkSecrets(), wrong, c.API.check(), c.Page.check(), c.Schedule.check())
 }
 
 // checkSecrets looks at the webhook secrets, which only a worker has no use for.
@@ -112,7 +113,7 @@ func (c *serveCommand) serve(ctx context.Context, p *program, stripe *stripeapi.
 		Pool: db.Pool, Catalog: catalog, Stripe: stripe, Secrets: c.secrets(), Livemode: stripe.Livemode(), Listen: c.Listen.Listen,
 		Role: c.Role, Now: p.now, Wall: p.now, Logger: logger, Schedules: c.Schedule.schedules(), EventWorkers: c.EventWorkers, EventQueue: c.EventQueue,
 		EventsKeep: c.EventsKeep,
-		API:        c.API,
+		API:        c.API, Page: c.Page, StripeAt: c.Stripe.pages(),
 	})
 	if err != nil {
 		return err

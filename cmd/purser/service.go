@@ -14,6 +14,7 @@ import (
 	"purser/api"
 	"purser/billing"
 	"purser/migrations"
+	"purser/web"
 	"purser/webhooks"
 	"purser/worker"
 )
@@ -32,6 +33,7 @@ type service struct {
 	cfg    serviceConfig
 	worker *worker.Worker
 	api    *api.Server // nil where only jobs are worked
+	page   *web.Server // nil where there is none
 	server *http.Server
 	listen net.Listener
 	failed chan error
@@ -53,6 +55,8 @@ type serviceConfig struct {
 	EventQueue   int
 	EventsKeep   int
 	API          apiFlags
+	Page         pageFlags
+	StripeAt     []string // the origins of Stripe's pages; none: Stripe's own
 }
 
 // stopPatience is how long a stopping process waits for requests and jobs that run.
@@ -121,6 +125,9 @@ func (s *service) handler(ctx context.Context) (http.Handler, error) {
 	}))
 	if err := s.openAPI(ctx); err != nil {
 		return nil, err
+	}
+	if err := s.openPage(); err != nil {
+		return nil, errors.Join(err, s.closeAPI(ctx))
 	}
 	return s.beside(mux), nil
 }

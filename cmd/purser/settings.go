@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -79,6 +80,14 @@ func (f stripeFlags) check() []string {
 		return []string{"unset PURSER_STRIPE_URL (it is for a local Stripe, and PURSER_STRIPE_KEY is a live key)"}
 	case f.Portal != "" && !strings.HasPrefix(f.Portal, "bpc_"):
 		return []string{"set PURSER_STRIPE_PORTAL to a configuration of the billing portal (bpc_…), or to nothing"}
+	}
+	return nil
+}
+
+// pages are the origins of Stripe's pages; none: Stripe's own.
+func (f stripeFlags) pages() []string {
+	if u, err := url.Parse(f.StripeURL); err == nil && u.Host != "" {
+		return []string{u.Scheme + "://" + u.Host}
 	}
 	return nil
 }

@@ -85,6 +85,7 @@ func raiseStage(ctx context.Context, cfg stageConfig) (_ *stage, err error) {
 	s.svc, err = startService(ctx, serviceConfig{
 		Pool: s.db.Pool, Catalog: s.catalog, Stripe: s.api, Secrets: []string{secret}, Listen: listen, Role: roleAll,
 		Now: s.stripe.Now, Wall: time.Now, Logger: cfg.Logger, API: apiFlags{AcceptURL: joinPage},
+		Page: pageFlags{Name: "Acme Studio"}, StripeAt: []string{s.stripe.URL()},
 	})
 	if err != nil {
 		return nil, err

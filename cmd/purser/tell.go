@@ -18,14 +18,15 @@ func (c *demoCommand) Run(ctx context.Context, p *program) error {
 
 // devUpCommand leaves the demo running. As the demo, it takes nobody's own database.
 type devUpCommand struct {
-	Listen       string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where purser listens."`
-	StripeListen string   `default:"127.0.0.1:8089" placeholder:"HOST:PORT" help:"Where the local Stripe listens; on this machine only."`
-	Log          logFlags `embed:""`
+	Listen        string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where purser listens."`
+	StripeListen  string   `default:"127.0.0.1:8089" placeholder:"HOST:PORT" help:"Where the local Stripe listens; on this machine only."`
+	ProductListen string   `default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where a product in miniature listens, which leads to the team page; on this machine only."`
+	Log           logFlags `embed:""`
 }
 
 // Run stays until a signal comes.
 func (c *devUpCommand) Run(ctx context.Context, p *program) error {
-	return runDev(ctx, p.out, devOptions{Listen: c.Listen, StripeListen: c.StripeListen, Logger: c.Log.logger(p.err)})
+	return runDev(ctx, p.out, devOptions{Listen: c.Listen, StripeListen: c.StripeListen, ProductListen: c.ProductListen, Logger: c.Log.logger(p.err)})
 }
 
 // devAdvanceCommand moves the clock.

@@ -1,0 +1,251 @@
+package web_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"purser/billing"
+	"purser/internal/pgtest"
+	"purser/ledger"
+	"purser/teams"
+	"purser/web"
+)
+
+func TestMain(m *testing.M) {
+	// What the page says is in the viewer's zone wherever the machine stands.
+	time.Local = time.FixedZone("elsewhere", 5*60*60)
+	pgtest.Main(m)
+}
+
+// noon is when most tests take place.
+var noon = time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
+
+// clock is a clock that tests move.
+type clock struct{ nanos atomic.Int64 }
+
+func (c *clock) now() time.Time          { return time.Unix(0, c.nanos.Load()).UTC() }
+func (c *clock) set(t time.Time)         { c.nanos.Store(t.UnixNano()) }
+func (c *clock) advance(d time.Duration) { c.nanos.Add(int64(d)) }
+
+// world is a page over a database of its own.
+type world struct {
+	t       *testing.T
+	db      *pgxpool.Pool
+	page    *web.Server
+	url     string
+	catalog *billing.Catalog
+	clock   *clock // that credits follow
+	wall    *clock // that sessions follow
+	stripe  *fakeStripe
+	log     *syncBuffer
+	made    atomic.Int64
+	staged  atomic.Int64 // decisions of automatic top-ups
+}
+
+// syncBuffer is a log that may be read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// front answers once there is a page: its address is known only after it listens.
+type front struct{ page atomic.Pointer[web.Server] }
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.page.Load().ServeHTTP(w, r) }
+
+func newWorld(t *testing.T, change ...func(*web.Config)) *world {
+	t.Helper()
+	w := &world{t: t, db: pgtest.Pool(t), catalog: billing.DemoCatalog(), clock: &clock{}, wall: &clock{}, stripe: &fakeStripe{}, log: &syncBuffer{}}
+	w.clock.set(noon)
+	w.wall.set(noon.AddDate(1, 0, 0)) // it has nothing to do with the other
+	f := &front{}
+	server := httptest.NewServer(f)
+	w.url = server.URL
+	cfg := web.Config{
+		Pool: w.db, Catalog: w.catalog, Stripe: w.stripe, Now: w.clock.now, Wall: w.wall.now, URL: server.URL,
+		NewID:       func(kind string) string { return fmt.Sprintf("%s_%06d", kind, w.made.Add(1)) },
+		StageTopUps: func(context.Context, pgx.Tx, []int64) error { w.staged.Add(1); return nil },
+		Logger:      slog.New(slog.NewJSONHandler(w.log, nil)), StripeAt: []string{"https://stripe.example"},
+		AcceptURL: "https://app.example/join?token={token}", Brand: web.Brand{Name: "Sketchpad"},
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	var err error
+	if w.page, err = web.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	f.page.Store(w.page)
+	t.Cleanup(func() {
+		server.Close()
+		w.audited()
+	})
+	return w
+}
+
+// audited proves the ledger at the end of every test.
+func (w *world) audited() {
+	w.t.Helper()
+	ctx := context.WithoutCancel(w.t.Context())
+	err := pgx.BeginTxFunc(ctx, w.db, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
+		_, err := ledger.Audit(ctx, tx, func(d ledger.Difference) error {
+			w.t.Errorf("audit: %s", d)
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		w.t.Error(err)
+	}
+}
+
+// must runs something in a transaction that commits.
+func (w *world) must(do func(tx pgx.Tx) error) {
+	w.t.Helper()
+	if err := pgx.BeginFunc(w.t.Context(), w.db, do); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// browser is somebody's browser: it keeps cookies, follows redirects, and has no
+// JavaScript.
+type browser struct {
+	*world
+	client *http.Client
+	at     string // where it is: the path with its query
+	status int
+	header http.Header
+	body   string
+}
+
+func (w *world) browser() *browser {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	b := &browser{world: w}
+	b.client = &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
+		if "http://"+r.URL.Host != w.url {
+			return http.ErrUseLastResponse // it leads away
+		}
+		return nil
+	}}
+	return b
+}
+
+// link asks for a session as the backend does, and gives the path that opens it.
+func (w *world) link(user, team string) string {
+	w.t.Helper()
+	return w.linkIn(user, team, "", "")
+}
+
+// linkIn is link with what the product says of the viewer.
+func (w *world) linkIn(user, team, locale, zone string) string {
+	w.t.Helper()
+	token := fmt.Sprintf("link %d", w.made.Add(1))
+	hash := sha256.Sum256([]byte(token))
+	w.must(func(tx pgx.Tx) error {
+		_, err := teams.CreatePageSession(w.t.Context(), tx, teams.PageSessionIn{
+			ID: token, UserID: user, TeamID: team, ReturnURL: "https://app.example/settings?x=1&y=2", Locale: locale, TimeZone: zone, LinkHash: hash[:],
+		}, w.wall.now())
+		return err
+	})
+	return strings.ReplaceAll(strings.TrimPrefix(web.LinkURL(""), w.url), "{token}", url.PathEscape(token))
+}
+
+// as opens the page as a user, for one team or with "" for all.
+func (w *world) as(user, team string) *browser {
+	w.t.Helper()
+	b := w.browser()
+	return b.get(w.link(user, team)).want(200)
+}
+
+func (b *browser) send(r *http.Request) *browser {
+	b.t.Helper()
+	res, err := b.client.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.at, b.status, b.header, b.body = res.Request.URL.RequestURI(), res.StatusCode, res.Header, string(raw)
+	return b
+}
+
+func (b *browser) get(path string) *browser {
+	b.t.Helper()
+	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, b.world.url+path, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.send(r)
+}
+
+// want fails the test unless the page has that status and says these texts.
+func (b *browser) want(status int, texts ...string) *browser {
+	b.t.Helper()
+	if b.status != status {
+		b.t.Fatalf("%s: %d, want %d: %s", b.at, b.status, status, visibleText(b.body))
+	}
+	for _, text := range texts {
+		if !strings.Contains(visibleText(b.body), text) {
+			b.t.Errorf("%s doesn't say %q: %s", b.at, text, visibleText(b.body))
+		}
+	}
+	return b
+}
+
+// wantNot fails the test if the page says one of these texts.
+func (b *browser) wantNot(texts ...string) *browser {
+	b.t.Helper()
+	for _, text := range texts {
+		if strings.Contains(visibleText(b.body), text) {
+			b.t.Errorf("%s says %q", b.at, text)
+		}
+	}
+	return b
+}
+
+var (
+	tags   = regexp.MustCompile(`(?s)<(?:script|style|head)\b.*?</(?:script|style|head)>|<[^>]*>`)
+	blanks = regexp.MustCompile(`\s+`)
+)
+
+// visibleText is what a page says, without its marks.
+func visibleText(body string) string {
+	text := tags.ReplaceAllString(body, " ")
+	text = strings.NewReplacer("&#39;", "'", "&amp;", "&", "&#43;", "+", "&lt;", "<", "&gt;", ">", "&#34;", `"`).Replace(text)
+	return blanks.ReplaceAllString(text, " ")
+}

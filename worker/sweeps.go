@@ -44,11 +44,11 @@ func (s *sweepWorker[T]) Work(ctx context.Context, _ *river.Job[T]) error {
 	return nil
 }
 
-// dueMax is how many books are looked up at a time, and settleTogether how many are
+// dueMax is how many books are looked up at a time, and SettleTogether how many are
 // settled in one transaction: few enough that nobody waits long for their locks.
 const (
 	dueMax         = 500
-	settleTogether = 25
+	SettleTogether = 25
 )
 
 // SettleDue settles every book in which something is due and reports how many it
@@ -70,7 +70,7 @@ func (w *Worker) SettleDue(ctx context.Context) (int, error) {
 			limit *= 2 // all that were looked up are locked or failing: look behind them
 			continue
 		}
-		for some := range slices.Chunk(books, settleTogether) {
+		for some := range slices.Chunk(books, SettleTogether) {
 			settled, err := w.settleBooks(ctx, some)
 			done += settled
 			failed = errors.Join(failed, err)

@@ -2,27 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
-	"runtime/pprof"
 	"time"
 
 	"purser/billing"
 )
-
-// benchSpendsCommand measures spends. It takes no database: nobody's own should be filled
-// with them.
-type benchSpendsCommand struct {
-	Pools      int       `default:"1" help:"How many teams to spend from, each with a pool of its own; at most 100,000."`
-	Clients    int       `default:"64" help:"How many spend at once, each waiting for its answer; at most 4,096."`
-	Seconds    int       `default:"10" help:"How long each of the three measurements takes; at most 600."`
-	CPUProfile string    `name:"cpuprofile" placeholder:"FILE" help:"Write a CPU profile of the first measurement's server, for go tool pprof."`
-	Show       showFlags `embed:""`
-}
 
 // Bounds of a measurement. What it writes stays on the disk until it ends.
 const (
@@ -35,11 +23,15 @@ const (
 // and connections opened by then.
 const benchWarm = time.Second
 
-func (c *benchSpendsCommand) check() error {
-	for _, f := range []struct {
-		name    string
-		got, to int
-	}{{"--pools", c.Pools, benchPoolsMax}, {"--clients", c.Clients, benchClientsMax}, {"--seconds", c.Seconds, benchSecondsMax}} {
+// bounded is a flag with the numbers that it may have.
+type bounded struct {
+	name    string
+	got, to int
+}
+
+// checkBounds refuses what isn't between 1 and its bound.
+func checkBounds(flags ...bounded) error {
+	for _, f := range flags {
 		if f.got < 1 || f.got > f.to {
 			return usage("%s must be between 1 and %d, not %d", f.name, f.to, f.got)
 		}
@@ -47,156 +39,163 @@ func (c *benchSpendsCommand) check() error {
 	return nil
 }
 
-// Run measures, and audits what came of it.
-func (c *benchSpendsCommand) Run(ctx context.Context, p *program) error {
-	if err := c.check(); err != nil {
-		return err
-	}
-	profile, err := c.openProfile()
-	if err != nil {
-		return err
-	}
-	report, err := c.measure(ctx, p, profile)
-	if err != nil {
-		return err
-	}
-	if err := report.print(p, c.Show.JSON); err != nil {
-		return err
-	}
-	return report.verdict()
+// bench is a measurement under way, on a database of its own: nobody's should be filled
+// with what it writes.
+type bench struct {
+	db       *database
+	catalog  *billing.Catalog
+	now      func() time.Time
+	progress io.Writer // where somebody watches
+
+	pools   int // teams, each with a pool of its own
+	members int // of each team
+	clients int
+	count   time.Duration // how long each measurement takes
+
+	start    time.Time       // when the teams were made
+	bonuses  []time.Duration // the lives of the lots beside the monthly one
+	renewed  bool            // whether the month after the first is paid, too
+	token    string          // of the API key
+	template benchTemplate
 }
 
-func (c *benchSpendsCommand) openProfile() (*os.File, error) {
-	if c.CPUProfile == "" {
-		return nil, nil
-	}
-	f, err := os.Create(c.CPUProfile)
-	if err != nil {
-		return nil, fmt.Errorf("making the profile: %w", err)
-	}
-	return f, nil
-}
-
-// measure does all that is measured on one database in one run, so that the figures may
-// be compared: machines and their other work differ more than programs do.
-func (c *benchSpendsCommand) measure(ctx context.Context, p *program, profile *os.File) (_ *benchReport, err error) {
+// benchRun makes a database for one run, does what is to be measured, and leaves nothing.
+// All that is compared is measured on one database in one run: machines and their other
+// work differ more than programs do.
+func benchRun(ctx context.Context, p *program, do func(b *bench) error) error {
 	dir, err := temporaryDir()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	db, err := openDatabase(ctx, "", filepath.Join(dir, "postgres"), p.logger())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer db.Close()
-	b := &bench{command: c, db: db, catalog: billing.DemoCatalog(), now: p.now, progress: io.Discard}
-	if terminal(p.err) {
-		b.progress = p.err
+	b := &bench{
+		db: db, catalog: billing.DemoCatalog(), now: p.now, progress: progressOf(p), pools: 1, members: 2, clients: 1, count: benchWarm,
+		start: p.now().UTC().Truncate(time.Second), bonuses: []time.Duration{90 * 24 * time.Hour, 180 * 24 * time.Hour},
 	}
 	defer b.say("")
-	if err := b.prepare(ctx); err != nil {
-		return nil, err
-	}
-	r := &benchReport{Pools: c.Pools, Clients: c.Clients, Seconds: c.Seconds}
-	gathered, err := b.profiled(profile, func() (benchLoad, error) { return b.spends(ctx, false) })
-	if err != nil {
-		return nil, err
-	}
-	alone, err := b.spends(ctx, true)
-	if err != nil {
-		return nil, err
-	}
-	if r.FloorPerSecond, err = b.floor(ctx); err != nil {
-		return nil, err
-	}
-	r.took(gathered, alone)
-	return r, b.audit(ctx, r)
+	return do(b)
 }
 
-// profiled runs one measurement under the profiler, if a profile is wanted.
-func (b *bench) profiled(to *os.File, measure func() (benchLoad, error)) (benchLoad, error) {
-	if to == nil {
-		return measure()
+func progressOf(p *program) io.Writer {
+	if terminal(p.err) {
+		return p.err
 	}
-	if err := pprof.StartCPUProfile(to); err != nil {
-		return benchLoad{}, fmt.Errorf("profiling: %w", err)
-	}
-	load, err := measure()
-	pprof.StopCPUProfile()
-	return load, errors.Join(err, to.Close())
+	return io.Discard
 }
 
-// benchReport is what was measured.
-type benchReport struct {
-	Pools   int `json:"pools"`
-	Clients int `json:"clients"`
-	Seconds int `json:"seconds"`
+// say shows what is being done, in place of what was shown before.
+func (b *bench) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(b.progress, "\r\x1b[K"+format, args...)
+}
 
+// during shows that something goes on, and for how long yet.
+func (b *bench) during(what string, whole time.Duration, do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	begun := b.now()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		b.say("%s: %d of %d s", what, int(b.now().Sub(begun).Seconds()), int(whole.Seconds()))
+		select {
+		case err := <-done:
+			return err
+		case <-tick.C:
+		}
+	}
+}
+
+// durable looks that the database keeps what it acknowledges.
+func (b *bench) durable(ctx context.Context) error {
+	for _, setting := range []string{"fsync", "synchronous_commit", "full_page_writes"} {
+		var value string
+		if err := b.db.Pool.QueryRow(ctx, `SELECT current_setting($1)`, setting).Scan(&value); err != nil {
+			return fmt.Errorf("reading %s: %w", setting, err)
+		}
+		if value != "on" {
+			return fmt.Errorf("%s is %s: what isn't durable isn't worth measuring", setting, value)
+		}
+	}
+	return nil
+}
+
+// settle lets the database finish what was written before, so that no measurement pays
+// for another's.
+func (b *bench) settle(ctx context.Context) error {
+	b.say("settling the database")
+	for _, sql := range []string{`VACUUM ANALYZE`, `CHECKPOINT`} {
+		if _, err := b.db.Pool.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("settling the database: %w", err)
+		}
+	}
+	return nil
+}
+
+// benchFigures are what every measurement has: how fast, how fast is what it is compared
+// with, and how long one takes.
+type benchFigures struct {
 	PerSecond         float64 `json:"per_second"`
 	P50               float64 `json:"p50_ms"`
 	P99               float64 `json:"p99_ms"`
 	BaselinePerSecond float64 `json:"baseline_per_second"`
 	BaselineP50       float64 `json:"baseline_p50_ms"`
 	BaselineP99       float64 `json:"baseline_p99_ms"`
-	FloorPerSecond    float64 `json:"floor_per_second"`
+	FloorPerSecond    float64 `json:"floor_per_second,omitempty"`
 	Ratio             float64 `json:"ratio"`
-
-	Spends      int64 `json:"spends"`  // acknowledged, warming up included
-	Retries     int64 `json:"retries"` // after a 503, with the same key
-	Errors      int64 `json:"errors"`
-	Credits     int64 `json:"credits_acknowledged"`
-	Booked      int64 `json:"credits_booked"`
-	Differences int64 `json:"differences"`
-
-	firstError string
 }
 
 // took takes in what the two load generators counted.
-func (r *benchReport) took(gathered, alone benchLoad) {
-	r.PerSecond, r.P50, r.P99 = gathered.PerSecond, gathered.P50, gathered.P99
-	r.BaselinePerSecond, r.BaselineP50, r.BaselineP99 = alone.PerSecond, alone.P50, alone.P99
-	if alone.PerSecond > 0 {
-		r.Ratio = rounded(gathered.PerSecond / alone.PerSecond)
-	}
-	r.Spends = gathered.Acknowledged + alone.Acknowledged
-	r.Retries = gathered.Retries + alone.Retries
-	r.Errors = gathered.Errors + alone.Errors
-	r.Credits = r.Spends * benchCredits
-	r.firstError = gathered.FirstError
-	if r.firstError == "" {
-		r.firstError = alone.FirstError
-	}
+func (f *benchFigures) took(measured, baseline benchLoad) {
+	f.PerSecond, f.P50, f.P99 = measured.PerSecond, measured.P50, measured.P99
+	f.BaselinePerSecond, f.BaselineP50, f.BaselineP99 = baseline.PerSecond, baseline.P50, baseline.P99
+	f.Ratio = ratio(measured.PerSecond, baseline.PerSecond)
 }
 
-func (r *benchReport) print(p *program, asJSON bool) error {
-	if asJSON {
-		return printJSON(p.out, r)
+// ratio is how many times a figure is another, 0 where there is nothing to compare with.
+func ratio(a, b float64) float64 {
+	if b <= 0 {
+		return 0
 	}
-	number := func(n float64) string { return thousands(int64(math.Round(n))) }
-	milliseconds := func(n float64) string { return fmt.Sprintf("%.2f ms", n) }
-	err := printTable(p.out, []string{"WHAT", "PER SECOND", "P50", "P99"}, [][]string{
-		{"spends, gathered", number(r.PerSecond), milliseconds(r.P50), milliseconds(r.P99)},
-		{"spends, a transaction each", number(r.BaselinePerSecond), milliseconds(r.BaselineP50), milliseconds(r.BaselineP99)},
-		{"UPDATE and INSERT, no HTTP, no rules", number(r.FloorPerSecond)},
-	})
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(p.out, "\n%s, %s, %s each; gathered is %.2f times as fast\n%s, %s, %s; %s acknowledged, %s booked\naudit: %s\n",
-		count(r.Pools, "pool", "pools"), count(r.Clients, "client", "clients"), count(r.Seconds, "second", "seconds"), r.Ratio,
-		count(r.Spends, "spend", "spends"), count(r.Retries, "retry", "retries"), count(r.Errors, "error", "errors"), count(r.Credits, "credit", "credits"),
-		count(r.Booked, "credit", "credits"), count(r.Differences, "difference", "differences"))
-	return err
+	return rounded(a / b)
 }
 
-// verdict fails unless every spend was answered, and booked once.
-func (r *benchReport) verdict() error {
-	switch {
-	case r.Errors > 0:
-		return fmt.Errorf("%s failed; the first: %s", count(r.Errors, "spend", "spends"), r.firstError)
-	case r.Differences > 0 || r.Booked != r.Credits:
-		return errFound
+// rounded leaves two digits: more would be noise.
+func rounded(n float64) float64 { return math.Round(100*n) / 100 }
+
+func number(n float64) string       { return thousands(int64(math.Round(n))) }
+func milliseconds(n float64) string { return fmt.Sprintf("%.2f ms", n) }
+
+// rows are the lines of a table that compares the two and the floor.
+func (f *benchFigures) rows(measured, baseline, floor string) [][]string {
+	rows := [][]string{
+		{measured, number(f.PerSecond), milliseconds(f.P50), milliseconds(f.P99)},
+		{baseline, number(f.BaselinePerSecond), milliseconds(f.BaselineP50), milliseconds(f.BaselineP99)},
 	}
-	return nil
+	if floor != "" {
+		rows = append(rows, []string{floor, number(f.FloorPerSecond)})
+	}
+	return rows
+}
+
+var benchHead = []string{"WHAT", "PER SECOND", "P50", "P99"}
+
+// benchFailed is what made the clients stop, if anything did.
+func benchFailed(what, whats string, loads ...benchLoad) error {
+	var failed int64
+	first := ""
+	for _, l := range loads {
+		failed += l.Errors
+		if first == "" {
+			first = l.FirstError
+		}
+	}
+	if failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s failed; the first: %s", count(failed, what, whats), first)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -19,16 +18,16 @@ func (b *bench) makeFloor(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("making the floor's tables: %w", err)
 	}
-	_, err = b.db.Pool.Exec(ctx, `INSERT INTO bench_pools (id, balance) SELECT n, $2 FROM generate_series(0, $1 - 1) AS n`, b.command.Pools, int64(benchPlenty))
+	_, err = b.db.Pool.Exec(ctx, `INSERT INTO bench_pools (id, balance) SELECT n, $2 FROM generate_series(0, $1 - 1) AS n`, b.pools, int64(benchPlenty))
 	if err != nil {
 		return fmt.Errorf("filling the floor's tables: %w", err)
 	}
 	return nil
 }
 
-// floor measures what the database does of itself with a transaction for each spend: take
-// it from a pool's row and write it down. No HTTP, no lots, no limits, no keys.
-func (b *bench) floor(ctx context.Context) (perSecond float64, err error) {
+// floor measures what the database does of itself with a transaction for each of what is
+// asked for. No HTTP, no lots, no limits, no keys.
+func (b *bench) floor(ctx context.Context, one func(ctx context.Context, b *bench, pool *pgxpool.Pool, n int64) error) (perSecond float64, err error) {
 	if err := b.settle(ctx); err != nil {
 		return 0, err
 	}
@@ -42,16 +41,15 @@ func (b *bench) floor(ctx context.Context) (perSecond float64, err error) {
 		return 0, fmt.Errorf("opening connections: %w", err)
 	}
 	defer pool.Close()
-	b.say("measuring the floor")
 	begin := b.now().Add(benchWarm)
-	end := begin.Add(time.Duration(b.command.Seconds) * time.Second)
+	end := begin.Add(b.count)
 	var next, counted atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
-	for range min(benchConnections, b.command.Clients) {
+	for range min(benchConnections, b.clients) {
 		g.Go(func() error {
 			for b.now().Before(end) {
-				if err := floorSpend(ctx, pool, next.Add(1)%int64(b.command.Pools)); err != nil {
-					return err
+				if err := one(ctx, b, pool, next.Add(1)); err != nil {
+					return fmt.Errorf("measuring the floor: %w", err)
 				}
 				if at := b.now(); !at.Before(begin) && at.Before(end) {
 					counted.Add(1)
@@ -60,20 +58,26 @@ func (b *bench) floor(ctx context.Context) (perSecond float64, err error) {
 			return nil
 		})
 	}
-	err = g.Wait()
-	return rounded(float64(counted.Load()) / float64(b.command.Seconds)), err
+	err = b.during("measuring the floor", benchWarm+b.count, g.Wait)
+	return rounded(float64(counted.Load()) / b.count.Seconds()), err
 }
 
-func floorSpend(ctx context.Context, pool *pgxpool.Pool, id int64) error {
-	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+// floorSpend takes a spend from a pool's row and writes it down.
+func floorSpend(ctx context.Context, b *bench, pool *pgxpool.Pool, n int64) error {
+	id := n % int64(b.pools)
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `UPDATE bench_pools SET balance = balance - $2 WHERE id = $1`, id, benchCredits); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO bench_spends (pool_id, credits) VALUES ($1, $2)`, id, benchCredits)
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("measuring the floor: %w", err)
+}
+
+// floorPair does that twice, as a hold and its capture do.
+func floorPair(ctx context.Context, b *bench, pool *pgxpool.Pool, n int64) error {
+	if err := floorSpend(ctx, b, pool, n); err != nil {
+		return err
 	}
-	return nil
+	return floorSpend(ctx, b, pool, n)
 }

@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -22,11 +20,17 @@ import (
 // benchOrder is what the load generator is told on its standard input.
 type benchOrder struct {
 	Address string // on this machine
-	Token   string
-	Prefix  string // of the keys
+	Kind    benchKind
+	Token   string   // of the API
+	Secret  string   // that events are signed with
+	Prefix  string   // of the keys
+	Objects []string // that events tell of; none: of objects that nobody has
 	Clients int
+	First   int // pool of those that are asked for
 	Pools   int
 	Members int // of each pool's team
+	Rate    int // asked for each second, whether or not there was an answer; 0: each client asks when it has its answer
+	Total   int // ends when so many were asked for; 0: when the time is up
 	Warm    time.Duration
 	Count   time.Duration
 }
@@ -35,11 +39,15 @@ type benchOrder struct {
 type benchLoad struct {
 	Acknowledged int64 // warming up included
 	Retries      int64 // after a 503, with the same key, as its answer asks for
+	Refused      int64 // with 429 or 503 and Retry-After, where nobody asks again
 	Errors       int64
 	FirstError   string
 	PerSecond    float64
 	P50, P99     float64 // milliseconds
 }
+
+// benchRateMax bounds how much is asked for whether or not there are answers.
+const benchRateMax = 100_000
 
 // benchSpendsMax ends a load that nothing else ends.
 const benchSpendsMax = 20_000_000
@@ -95,20 +103,23 @@ func (o benchOrder) check() error {
 	switch {
 	case err != nil || !ip.IsLoopback():
 		return usage("the load generator asks a server on this machine only, not %q", o.Address)
-	case o.Clients < 1 || o.Clients > benchClientsMax, o.Pools < 1, o.Members < 1, o.Warm+o.Count > 2*benchSecondsMax*time.Second:
+	case o.Clients < 1 || o.Clients > benchClientsMax, o.Pools < 1, o.Members < 1, o.Warm+o.Count > 2*benchSecondsMax*time.Second,
+		o.Rate < 0 || o.Rate > benchRateMax, benchSteps[o.Kind] == nil:
 		return usage("the load generator is run by purser bench spends")
 	}
 	return nil
 }
 
-// benchClients are all clients: each has a connection, and asks for the next spend when
-// it has the answer to the one before.
+// benchClients are all clients: each has a connection, and asks for the next when it has
+// the answer to the one before.
 type benchClients struct {
 	order      benchOrder
 	now        func() time.Time
+	begun      time.Time
 	begin, end time.Time // of what counts
 	next       atomic.Int64
 	retries    atomic.Int64
+	refused    atomic.Int64
 
 	mu    sync.Mutex
 	load  benchLoad
@@ -116,7 +127,8 @@ type benchClients struct {
 }
 
 func (o benchOrder) run(ctx context.Context, now func() time.Time) benchLoad {
-	c := &benchClients{order: o, now: now, begin: now().Add(o.Warm)}
+	begun := now()
+	c := &benchClients{order: o, now: now, begun: begun, begin: begun.Add(o.Warm)}
 	c.end = c.begin.Add(o.Count)
 	var clients sync.WaitGroup
 	for range o.Clients {
@@ -124,14 +136,15 @@ func (o benchOrder) run(ctx context.Context, now func() time.Time) benchLoad {
 	}
 	clients.Wait()
 	slices.Sort(c.times)
-	c.load.Retries = c.retries.Load()
-	c.load.PerSecond = rounded(float64(len(c.times)) / o.Count.Seconds())
+	c.load.Retries, c.load.Refused = c.retries.Load(), c.refused.Load()
+	took := o.Count
+	if o.Total > 0 {
+		took = now().Sub(c.begin)
+	}
+	c.load.PerSecond = rounded(float64(len(c.times)) / took.Seconds())
 	c.load.P50, c.load.P99 = quantile(c.times, 50), quantile(c.times, 99)
 	return c.load
 }
-
-// rounded leaves two digits: more would be noise.
-func rounded(n float64) float64 { return math.Round(100*n) / 100 }
 
 // quantile gives one of sorted durations in milliseconds.
 func quantile(sorted []time.Duration, percent int) float64 {
@@ -142,12 +155,12 @@ func quantile(sorted []time.Duration, percent int) float64 {
 	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
 }
 
-// client spends until the time is up. One that fails stops: what became of its spend
-// nobody knows.
+// client asks until the time is up. One that fails stops: what became of what it asked
+// for nobody knows.
 func (c *benchClients) client(ctx context.Context) {
 	var acknowledged int64
 	var times []time.Duration
-	err := c.spend(ctx, func(asked, answered time.Time) {
+	err := c.goOn(ctx, func(asked, answered time.Time) {
 		acknowledged++
 		if !answered.Before(c.begin) && answered.Before(c.end) {
 			times = append(times, answered.Sub(asked))
@@ -165,80 +178,42 @@ func (c *benchClients) client(ctx context.Context) {
 	}
 }
 
-// spend speaks HTTP/1.1 over one connection that is kept. net/http's own client would
+// goOn speaks HTTP/1.1 over one connection that is kept. net/http's own client would
 // take about as much of the machine as the server that is measured.
-func (c *benchClients) spend(ctx context.Context, done func(asked, answered time.Time)) error {
+func (c *benchClients) goOn(ctx context.Context, done func(asked, answered time.Time)) error {
 	conn, err := (&net.Dialer{Timeout: benchPatience}).DialContext(ctx, "tcp", c.order.Address)
 	if err != nil {
 		return fmt.Errorf("connecting: %w", err)
 	}
 	defer func() { _ = conn.Close() }()
-	in := bufio.NewReader(conn)
+	one := &benchConn{c: c, conn: conn, in: bufio.NewReader(conn)}
+	step := benchSteps[c.order.Kind]
 	for ctx.Err() == nil {
-		asked := c.now()
 		n := c.next.Add(1)
-		if !asked.Before(c.end) || n > benchSpendsMax {
+		asked := c.turn(n)
+		if !asked.Before(c.end) || n > benchSpendsMax || c.order.Total > 0 && n > int64(c.order.Total) {
 			return nil
 		}
-		if err := c.ask(conn, in, c.request(n)); err != nil {
+		err := step(one, n)
+		switch {
+		case errors.Is(err, errBenchRefused):
+			c.refused.Add(1)
+		case err != nil:
 			return err
+		default:
+			done(asked, c.now())
 		}
-		done(asked, c.now())
 	}
 	return nil
 }
 
-// ask asks until it is answered with other than 503: the same request with the same key
-// spends once, however often it comes.
-func (c *benchClients) ask(conn net.Conn, in *bufio.Reader, request []byte) error {
-	for {
-		at := c.now()
-		if err := conn.SetDeadline(at.Add(benchPatience)); err != nil {
-			return fmt.Errorf("asking: %w", err)
-		}
-		if _, err := conn.Write(request); err != nil {
-			return fmt.Errorf("asking: %w", err)
-		}
-		err := readAnswer(in)
-		if !errors.Is(err, errBenchAgain) || at.After(c.end.Add(benchPatience)) {
-			return err
-		}
-		c.retries.Add(1)
-		time.Sleep(benchPause)
+// turn waits until the n-th is to be asked for, and gives that instant: whoever asks late,
+// since the answers before were late, has waited since then.
+func (c *benchClients) turn(n int64) time.Time {
+	if c.order.Rate == 0 {
+		return c.now()
 	}
-}
-
-// benchPause is how long a client waits before it asks again.
-const benchPause = 100 * time.Millisecond
-
-// errBenchAgain says that the server had too much to do.
-var errBenchAgain = errors.New("answered with 503")
-
-// request is the n-th spend: the pools take turns, and in each its members.
-func (c *benchClients) request(n int64) []byte {
-	team, member := int(n)%c.order.Pools, int(n)/c.order.Pools%c.order.Members
-	body := fmt.Sprintf(`{"user_id":%q,"credits":%d}`, benchMember(team, member), benchCredits)
-	return fmt.Appendf(nil, "POST /v1/teams/%s/spends HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n"+
-		"Idempotency-Key: %s-%d\r\nContent-Length: %d\r\n\r\n%s",
-		benchTeam(team), c.order.Address, c.order.Token, c.order.Prefix, n, len(body), body)
-}
-
-func readAnswer(in *bufio.Reader) error {
-	res, err := http.ReadResponse(in, nil)
-	if err != nil {
-		return fmt.Errorf("reading the answer: %w", err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, 1<<16))
-	if err != nil {
-		return fmt.Errorf("reading the answer: %w", err)
-	}
-	switch res.StatusCode {
-	case http.StatusCreated:
-		return nil
-	case http.StatusServiceUnavailable:
-		return fmt.Errorf("%w: %s", errBenchAgain, oneLine(string(body)))
-	default:
-		return fmt.Errorf("answered with %d: %s", res.StatusCode, oneLine(string(body)))
-	}
+	at := c.begun.Add(time.Duration(n) * time.Second / time.Duration(c.order.Rate))
+	time.Sleep(at.Sub(c.now()))
+	return at
 }

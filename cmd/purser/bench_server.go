@@ -14,9 +14,18 @@ import (
 
 	"purser/api"
 	"purser/teams"
+	"purser/webhooks"
+	"purser/worker"
 )
 
-// benchServer is the API as it is served to products.
+// benchConnections is how many connections the server has beside its lanes; without
+// gathering all spends share them.
+const benchConnections = 16
+
+// benchSecret is what the events are signed with.
+const benchSecret = "whsec_bench"
+
+// benchServer is the API as it is served to products, and the receiver as it is to Stripe.
 type benchServer struct {
 	pool   *pgxpool.Pool
 	api    *api.Server
@@ -26,12 +35,18 @@ type benchServer struct {
 
 // makeKey makes the API key that the load generator has.
 func (b *bench) makeKey(ctx context.Context) (err error) {
-	_, b.token, err = newKey(ctx, b.db.Pool, "bench", []teams.Scope{teams.ScopeSpend}, "bench", b.start)
+	_, b.token, err = newKey(ctx, b.db.Pool, "bench", []teams.Scope{teams.ScopeSpend, teams.ScopeRead}, "bench", b.start)
 	return err
 }
 
+// benchServing says how to serve.
+type benchServing struct {
+	alone bool // a transaction each
+	queue int  // how many spends may wait; 0: the default
+}
+
 // serve starts the server. Its log is written as ever, and thrown away.
-func (b *bench) serve(ctx context.Context, alone bool) (*benchServer, error) {
+func (b *bench) serve(ctx context.Context, how benchServing) (*benchServer, error) {
 	cfg, err := poolConfig(b.db.URL)
 	if err != nil {
 		return nil, err
@@ -41,18 +56,27 @@ func (b *bench) serve(ctx context.Context, alone bool) (*benchServer, error) {
 	if s.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("opening connections: %w", err)
 	}
+	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
 	s.api, err = api.New(ctx, api.Config{
-		Pool: s.pool, Catalog: b.catalog, NewID: newID, Now: b.now, Wall: b.now, Logger: slog.New(slog.NewJSONHandler(io.Discard, nil)),
-		Rate: 1 << 30, Alone: alone,
+		Pool: s.pool, Catalog: b.catalog, NewID: newID, Now: b.now, Wall: b.now, Logger: log, Rate: 1 << 30, Alone: how.alone, QueueMax: how.queue,
 	})
 	if err != nil {
 		s.pool.Close()
 		return nil, err
 	}
+	stage, err := worker.NewStager(s.pool, log)
+	if err != nil {
+		return nil, errors.Join(err, s.stop(ctx))
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", s.api)
+	mux.Handle("/webhooks/stripe", webhooks.New(webhooks.Config{
+		Pool: s.pool, Stage: stage.Events, Secrets: []string{benchSecret}, Now: b.now, Logger: log, Alone: how.alone,
+	}))
 	if s.listen, err = (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
 		return nil, errors.Join(fmt.Errorf("listening: %w", err), s.stop(ctx))
 	}
-	s.http = &http.Server{Handler: s.api, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
+	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
 	go func() { _ = s.http.Serve(s.listen) }() // what fails here fails at the client, too
 	return s, nil
 }
@@ -71,35 +95,37 @@ func (s *benchServer) stop(ctx context.Context) error {
 	return nil
 }
 
-// spends lets a load generator of another process at the server.
-func (b *bench) spends(ctx context.Context, alone bool) (benchLoad, error) {
+// order is what a load generator is to ask of a server.
+func (b *bench) order(s *benchServer, kind benchKind, prefix string) benchOrder {
+	return benchOrder{
+		Address: s.listen.Addr().String(), Kind: kind, Token: b.token, Secret: benchSecret, Prefix: prefix, Clients: b.clients, Pools: b.pools,
+		Members: b.members, Warm: benchWarm, Count: b.count,
+	}
+}
+
+// load lets a load generator of another process at a server, after what was written before
+// is settled.
+func (b *bench) load(ctx context.Context, kind benchKind, alone bool) (load benchLoad, err error) {
 	prefix := "gathered"
 	if alone {
 		prefix = "alone"
 	}
 	if err := b.settle(ctx); err != nil {
-		return benchLoad{}, err
+		return load, err
 	}
-	s, err := b.serve(ctx, alone)
+	s, err := b.serve(ctx, benchServing{alone: alone})
 	if err != nil {
-		return benchLoad{}, err
+		return load, err
 	}
-	b.say("measuring spends, %s", prefix)
-	load, err := generate(ctx, benchOrder{
-		Address: s.listen.Addr().String(), Token: b.token, Prefix: prefix, Clients: b.command.Clients, Pools: b.command.Pools,
-		Members: b.members(), Warm: benchWarm, Count: time.Duration(b.command.Seconds) * time.Second,
-	})
+	load, err = b.generate(ctx, b.order(s, kind, prefix))
 	return load, errors.Join(err, s.stop(ctx))
 }
 
-// settle lets the database finish what was written before, so that no measurement pays
-// for another's.
-func (b *bench) settle(ctx context.Context) error {
-	b.say("settling the database")
-	for _, sql := range []string{`VACUUM ANALYZE`, `CHECKPOINT`} {
-		if _, err := b.db.Pool.Exec(ctx, sql); err != nil {
-			return fmt.Errorf("settling the database: %w", err)
-		}
-	}
-	return nil
+// generate shows how far the load generator is.
+func (b *bench) generate(ctx context.Context, order benchOrder) (load benchLoad, err error) {
+	err = b.during("measuring "+string(order.Kind)+", "+order.Prefix, order.Warm+order.Count, func() (err error) {
+		load, err = generate(ctx, order)
+		return err
+	})
+	return load, err
 }

@@ -3,14 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"sync"
-	"sync/atomic"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-	"golang.org/x/sync/errgroup"
 
 	"purser/billing"
 	"purser/ledger"
@@ -19,63 +15,33 @@ import (
 )
 
 const (
-	// benchConnections is how many connections the server has beside its lanes; without
-	// gathering all spends share them.
-	benchConnections = 16
 	// benchCredits is what each spend costs.
 	benchCredits = 1
 	// benchPlenty is what each bonus brings: no pool is empty before its time.
-	benchPlenty = 10_000_000
+	benchPlenty = 1_000_000_000
 	// benchSpenders is how many members spend, where there is one pool.
 	benchSpenders = 64
-	// benchMakers is how many connections make teams, and benchTogether how many teams each
-	// makes in one transaction.
-	benchMakers   = 4
-	benchTogether = 50
 )
 
-// bench is a measurement under way.
-type bench struct {
-	command  *benchSpendsCommand
-	db       *database
-	catalog  *billing.Catalog
-	now      func() time.Time
-	progress io.Writer // where somebody watches
+// benchTag is what the ids of one team have in common: the template's is replaced in the
+// others, so nothing else may look like it.
+func benchTag(n int) string { return fmt.Sprintf("x%06dx", n) }
 
-	token string // of the API key
-	start time.Time
-
-	mu    sync.Mutex
-	books []int64
-}
-
-// say shows what is being done, in place of what was shown before.
-func (b *bench) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(b.progress, "\r\x1b[K"+format, args...)
-}
-
-// members is how many members each team has.
-func (b *bench) members() int { return max(2, benchSpenders/b.command.Pools) }
-
-func benchTeam(n int) string            { return fmt.Sprintf("team%06d", n) }
-func benchMember(team, n int) string    { return fmt.Sprintf("user%06d.%d", team, n) }
-func benchSubscription(team int) string { return fmt.Sprintf("sub%06d", team) }
+func benchTeam(n int) string            { return "team-" + benchTag(n) }
+func benchMember(team, n int) string    { return fmt.Sprint("user-", benchTag(team), "-", n) }
+func benchSubscription(team int) string { return "sub-" + benchTag(team) }
 
 // prepare makes the database durable beyond doubt, the teams, and an API key.
 func (b *bench) prepare(ctx context.Context) error {
-	for _, setting := range []string{"fsync", "synchronous_commit", "full_page_writes"} {
-		var value string
-		if err := b.db.Pool.QueryRow(ctx, `SELECT current_setting($1)`, setting).Scan(&value); err != nil {
-			return fmt.Errorf("reading %s: %w", setting, err)
-		}
-		if value != "on" {
-			return fmt.Errorf("%s is %s: what isn't durable isn't worth measuring", setting, value)
-		}
+	if err := b.durable(ctx); err != nil {
+		return err
 	}
 	if err := migrations.Up(ctx, b.db.Pool); err != nil {
 		return err
 	}
-	b.start = b.now().UTC().Truncate(time.Second)
+	if _, err := billing.EnsureEventPartitions(ctx, b.db.Pool, b.now(), 1); err != nil {
+		return fmt.Errorf("making the inbox's partitions: %w", err)
+	}
 	if err := b.makeTeams(ctx); err != nil {
 		return fmt.Errorf("making teams: %w", err)
 	}
@@ -85,75 +51,46 @@ func (b *bench) prepare(ctx context.Context) error {
 	return b.makeFloor(ctx)
 }
 
-// makeTeams makes all teams, many in a transaction and without waiting for the disk.
+// makeTeams makes one team as products do, and the others in its image.
 func (b *bench) makeTeams(ctx context.Context) error {
-	cfg, err := poolConfig(b.db.URL)
+	b.say("making teams")
+	var book int64
+	err := pgx.BeginFunc(ctx, b.db.Pool, func(tx pgx.Tx) (err error) {
+		book, err = b.makeTeam(ctx, tx, 0)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	cfg.MaxConns = benchMakers
-	// Planning each statement anew would take longer than running it, and a plan made for
-	// empty tables must not scan them once they are full.
-	for setting, value := range map[string]string{
-		"synchronous_commit": "off", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off",
-	} {
-		cfg.ConnConfig.RuntimeParams[setting] = value
-	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
-		return fmt.Errorf("opening connections: %w", err)
-	}
-	defer pool.Close()
-	var made atomic.Int64
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(benchMakers)
-	for from := 0; from < b.command.Pools && ctx.Err() == nil; from += benchTogether {
-		to := min(from+benchTogether, b.command.Pools)
-		g.Go(func() error {
-			err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-				for n := from; n < to; n++ {
-					if err := b.makeTeam(ctx, tx, n); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
-			b.say("making teams: %s of %s", thousands(made.Add(int64(to-from))), thousands(int64(b.command.Pools)))
-			return err
-		})
-	}
-	return g.Wait()
+	return b.clone(ctx, book)
 }
 
 // makeTeam makes one team: a subscription, three lots, and members of whom every second
 // has a limit.
-func (b *bench) makeTeam(ctx context.Context, tx pgx.Tx, n int) error {
+func (b *bench) makeTeam(ctx context.Context, tx pgx.Tx, n int) (book int64, err error) {
 	owner := benchMember(n, 0)
-	team, err := teams.CreateTeam(ctx, tx, b.catalog, teams.TeamIn{ID: benchTeam(n), OwnerID: owner, Name: "Team " + fmt.Sprint(n)}, b.start)
+	team, err := teams.CreateTeam(ctx, tx, b.catalog, teams.TeamIn{ID: benchTeam(n), OwnerID: owner, Name: "Team " + benchTag(n)}, b.start)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := b.subscribe(ctx, tx, n, owner, team); err != nil {
-		return err
+		return 0, err
 	}
-	for i, life := range []time.Duration{90 * 24 * time.Hour, 180 * 24 * time.Hour} {
+	for i, life := range b.bonuses {
 		ends := b.start.Add(life)
 		_, err := billing.GrantBonus(ctx, tx, b.catalog, billing.BonusIn{
 			Book: team.BookID, Credits: benchPlenty, Key: fmt.Sprint("bonus-", i), Actor: "bench", ExpiresAt: &ends,
 		}, b.start)
 		if err != nil {
-			return err
+			return 0, err
 		}
 	}
-	for i := 1; i < b.members(); i++ {
+	for i := 1; i < b.members; i++ {
 		if err := b.join(ctx, tx, n, i); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.books = append(b.books, team.BookID)
-	return nil
+	return team.BookID, nil
 }
 
 // subscribe lets a team have a subscription as Stripe would tell of it, with as many
@@ -163,7 +100,7 @@ func (b *bench) subscribe(ctx context.Context, tx pgx.Tx, n int, owner string, t
 	if err != nil {
 		return err
 	}
-	id, customer := benchSubscription(n), fmt.Sprintf("cus%06d", n)
+	id, customer := benchSubscription(n), "cus-"+benchTag(n)
 	if _, err := billing.LinkCustomer(ctx, tx, customer, owner, user.BookID, "bench", b.start); err != nil {
 		return err
 	}
@@ -173,11 +110,11 @@ func (b *bench) subscribe(ctx context.Context, tx pgx.Tx, n int, owner string, t
 		ID: id, CustomerID: customer, Status: billing.StatusActive, PeriodStart: b.start, PeriodEnd: b.start.AddDate(0, 1, 0),
 		Anchor: b.start, CreatedAt: b.start,
 		Items: []billing.Item{{
-			ID: "item" + id, PriceID: "price" + id, LookupKey: price.LookupKey, Interval: price.Interval, IntervalCount: price.IntervalCount, Quantity: int64(b.members()),
+			ID: "item" + id, PriceID: "price" + id, LookupKey: price.LookupKey, Interval: price.Interval, IntervalCount: price.IntervalCount, Quantity: int64(b.members),
 		}},
 	}
 	_, err = billing.Apply(ctx, tx, b.catalog, billing.ApplyIn{
-		Fetched: billing.Fetched{Subscription: sub}, Ticket: 1, Now: func() time.Time { return b.start },
+		Fetched: billing.Fetched{Subscription: sub, Invoices: b.invoices(sub)}, Ticket: 1, Now: func() time.Time { return b.start },
 		Owner: billing.Owner{CustomerID: customer, UserID: owner, BookID: user.BookID},
 		Named: &billing.Slot{TeamID: team.ID, BookID: team.BookID},
 	})
@@ -201,24 +138,55 @@ func (b *bench) join(ctx context.Context, tx pgx.Tx, team, n int) error {
 	return err
 }
 
-// audit proves the whole ledger, and adds up what was spent by its entries.
-func (b *bench) audit(ctx context.Context, r *benchReport) error {
+// invoices are those that were paid for a subscription: for its first month and, where
+// the next one's payment is to be there before its turn, for that.
+func (b *bench) invoices(sub *billing.Subscription) []billing.Invoice {
+	months := 1
+	if b.renewed {
+		months = 2
+	}
+	var paid []billing.Invoice
+	for n := range months {
+		from, to := billing.AddMonths(sub.PeriodStart, n), billing.AddMonths(sub.PeriodStart, n+1)
+		id := fmt.Sprint("in-", strings.TrimPrefix(sub.ID, "sub-"), "-", n)
+		paid = append(paid, billing.Invoice{
+			ID: id, SubscriptionID: sub.ID, CustomerID: sub.CustomerID, Status: "paid", CreatedAt: b.start, PaidAt: &b.start,
+			Lines: []billing.InvoiceLine{{
+				ID: "line-" + id, PriceID: sub.Items[0].PriceID, LookupKey: sub.Items[0].LookupKey, Quantity: sub.Items[0].Quantity, Amount: 1, From: from, To: to,
+			}},
+		})
+	}
+	return paid
+}
+
+// audit proves the whole ledger.
+func (b *bench) audit(ctx context.Context) (differences int64, err error) {
 	b.say("auditing")
-	return readOnly(ctx, b.db.Pool, func(tx pgx.Tx) error {
-		sum, err := ledger.Audit(ctx, tx, func(ledger.Difference) error { return nil })
-		if err != nil {
-			return err
-		}
-		r.Differences = sum.Differences
-		for _, book := range b.books {
-			used, err := ledger.UsageSince(ctx, tx, ledger.Blank(book, ledger.TeamBook, b.start), b.start)
+	err = readOnly(ctx, b.db.Pool, func(tx pgx.Tx) error {
+		sum, err := ledger.Audit(ctx, tx, func(d ledger.Difference) error {
+			b.say("%s\n", d)
+			return nil
+		})
+		differences = sum.Differences
+		return err
+	})
+	return differences, err
+}
+
+// booked adds up what was spent by its entries.
+func (b *bench) booked(ctx context.Context) (credits int64, err error) {
+	b.say("adding up what was booked")
+	err = readOnly(ctx, b.db.Pool, func(tx pgx.Tx) error {
+		for n := range b.pools {
+			used, err := ledger.UsageSince(ctx, tx, ledger.Blank(b.template.bookOf(n), ledger.TeamBook, b.start), b.start)
 			if err != nil {
 				return err
 			}
 			for _, u := range used {
-				r.Booked += u.Total()
+				credits += u.Total()
 			}
 		}
 		return nil
 	})
+	return credits, err
 }

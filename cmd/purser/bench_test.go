@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -16,21 +17,9 @@ func TestBenchSpends(t *testing.T) {
 
 	t.Run("WhatIsMeasuredIsBookedOnceAndAudited", func(t *testing.T) {
 		t.Parallel()
-		self, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		// In a process of its own, for that starts the load generator as one in turn.
-		cmd := exec.CommandContext(t.Context(), self, "bench", "spends", "--pools", "2", "--clients", "4", "--seconds", "1", "--json")
-		cmd.Env = append(os.Environ(), runAsPurser+"=1")
-		var out, stderr bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &stderr
-		if err := cmd.Run(); err != nil {
-			t.Fatalf("%v\n%s%s", err, out.String(), stderr.String())
-		}
-		var got map[string]float64
-		if err := json.Unmarshal(out.Bytes(), &got); err != nil {
-			t.Fatalf("%v\n%s", err, out.String())
+		got := map[string]float64{}
+		for name, value := range benchJSON(t, "spends", "--pools", "2", "--clients", "4", "--seconds", "1") {
+			got[name] = value.(float64)
 		}
 		for name, want := range map[string]float64{"pools": 2, "clients": 4, "seconds": 1, "errors": 0, "differences": 0} {
 			if v, there := got[name]; !there || v != want {
@@ -70,7 +59,7 @@ func TestBenchSpends(t *testing.T) {
 		t.Parallel()
 		sound := benchReport{Spends: 3, Credits: 3 * benchCredits, Booked: 3 * benchCredits}
 		for name, change := range map[string]func(*benchReport){
-			"error":      func(r *benchReport) { r.Errors, r.firstError = 1, "answered with 500" },
+			"error":      func(r *benchReport) { r.Errors, r.failed = 1, errors.New("answered with 500") },
 			"lost":       func(r *benchReport) { r.Booked-- },
 			"twice":      func(r *benchReport) { r.Booked++ },
 			"difference": func(r *benchReport) { r.Differences = 1 },
@@ -87,9 +76,65 @@ func TestBenchSpends(t *testing.T) {
 	})
 }
 
+// benchJSON runs a measurement in a process of its own, as it starts the load generator as
+// one in turn, and gives what it printed.
+func benchJSON(t *testing.T, args ...string) map[string]any {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), self, append(append([]string{"bench"}, args...), "--json")...)
+	cmd.Env = append(os.Environ(), runAsPurser+"=1")
+	var out, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s%s", err, out.String(), stderr.String())
+	}
+	var got map[string]any
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	return got
+}
+
+// Each measurement does what it says, small as it is here, and finds nothing wrong in the
+// ledger that it leaves.
+func TestBench(t *testing.T) {
+	t.Parallel()
+	compared := []string{"per_second", "baseline_per_second", "ratio"}
+	times := []string{"p50_ms", "p99_ms", "baseline_p50_ms", "baseline_p99_ms"}
+	for _, c := range []struct {
+		args []string
+		want map[string]float64
+		some []string
+	}{
+		{[]string{"holds", "--clients", "4", "--seconds", "1"}, map[string]float64{"differences": 0}, append([]string{"floor_per_second", "pairs", "credits_booked"}, append(times, compared...)...)},
+		{[]string{"read", "--spends", "300", "--clients", "2", "--seconds", "1"}, map[string]float64{"spends": 300}, append([]string{"p99_ratio"}, append(times, compared...)...)},
+		{[]string{"audit", "--postings", "3000", "--pools", "7"}, map[string]float64{"differences": 0}, append([]string{"postings", "peak_memory_mib"}, compared...)},
+		{[]string{"turn", "--teams", "60", "--seconds", "1"}, map[string]float64{"differences": 0, "teams": 60}, append([]string{"rows", "peak_memory_mib", "spends_ratio"}, append(times, compared...)...)},
+		{[]string{"fair", "--clients", "8", "--queue", "4", "--rate", "2000", "--seconds", "1"}, nil, append([]string{"loud_per_second", "ratio"}, times...)},
+	} {
+		t.Run(c.args[0], func(t *testing.T) {
+			t.Parallel()
+			got := benchJSON(t, c.args...)
+			for name, want := range c.want {
+				if v, there := got[name].(float64); !there || v != want {
+					t.Errorf("%s is %v, not %v", name, got[name], want)
+				}
+			}
+			for _, name := range c.some {
+				if v, there := got[name].(float64); !there || v <= 0 {
+					t.Errorf("%s is %v", name, got[name])
+				}
+			}
+		})
+	}
+}
+
 func TestBenchLoad(t *testing.T) {
 	t.Parallel()
-	order := benchOrder{Address: "127.0.0.1:1", Clients: 1, Pools: 1, Members: 1, Warm: time.Second, Count: time.Second}
+	order := benchOrder{Address: "127.0.0.1:1", Kind: benchSpend, Clients: 1, Pools: 1, Members: 1, Warm: time.Second, Count: time.Second}
 
 	t.Run("LoadsThisMachineOnlyAndNotForLong", func(t *testing.T) {
 		t.Parallel()
@@ -99,7 +144,7 @@ func TestBenchLoad(t *testing.T) {
 		for _, change := range []func(*benchOrder){
 			func(o *benchOrder) { o.Address = "192.0.2.1:80" }, func(o *benchOrder) { o.Address = "example.com:80" },
 			func(o *benchOrder) { o.Address = "127.0.0.1" }, func(o *benchOrder) { o.Clients = benchClientsMax + 1 },
-			func(o *benchOrder) { o.Count = 24 * time.Hour }, func(o *benchOrder) { o.Pools = 0 },
+			func(o *benchOrder) { o.Count = 24 * time.Hour }, func(o *benchOrder) { o.Pools = 0 }, func(o *benchOrder) { o.Kind = "anything" }, func(o *benchOrder) { o.Rate = benchRateMax + 1 },
 		} {
 			wrong := order
 			change(&wrong)
@@ -122,7 +167,7 @@ func TestBenchLoad(t *testing.T) {
 			}
 			defer func() { _ = conn.Close() }()
 			_, _ = conn.Read(make([]byte, 4096))
-			_, _ = conn.Write([]byte("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nwait"))
+			_, _ = conn.Write([]byte("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 4\r\n\r\nwait"))
 			_, _ = conn.Read(make([]byte, 4096))
 			_, _ = conn.Write([]byte("HTTP/1.1 402 Payment Required\r\nContent-Length: 4\r\n\r\nnone"))
 		}()

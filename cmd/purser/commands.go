@@ -130,7 +130,12 @@ type commands struct {
 
 	Bench struct {
 		Spends benchSpendsCommand `cmd:"" help:"Measure spends over HTTP with and without gathering, on a database of its own, and audit them. Exits 1 if one failed."`
-		Load   benchLoadCommand   `cmd:"" hidden:"" help:"The load generator of purser bench spends."`
+		Holds  benchHoldsCommand  `cmd:"" help:"Measure holds with their captures in the same way."`
+		Turn   benchTurnCommand   `cmd:"" help:"Measure the month's turn of many teams, against the same rows by bare SQL."`
+		Read   benchReadCommand   `cmd:"" help:"Measure reads of a pool with a long history, against one without."`
+		Audit  benchAuditCommand  `cmd:"" help:"Measure the audit, against a bare sum over the same postings."`
+		Fair   benchFairCommand   `cmd:"" help:"Measure how long a quiet pool waits beside a loud one, and what becomes of more spends than can be done."`
+		Load   benchLoadCommand   `cmd:"" hidden:"" help:"The load generator of purser bench."`
 	} `cmd:"" help:"Measurements on this machine."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 	Help    helpCommand    `cmd:"" help:"Show every command, flag and environment variable."`

@@ -80,7 +80,7 @@ type InvoiceLine struct {
 	PriceID   string    `json:"price_id,omitempty"`
 	LookupKey string    `json:"lookup_key,omitempty"`
 	Quantity  int64     `json:"quantity,omitempty"`
-	Amount    int64     `json:"amount"`
+	Amount    int64     `json:"amount"` // with discounts and taxes
 	Proration bool      `json:"proration,omitempty"`
 	From      time.Time `json:"from"`
 	To        time.Time `json:"to"`

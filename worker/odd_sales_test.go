@@ -287,6 +287,20 @@ func TestOddSales(t *testing.T) {
 		})
 	}
 
+	t.Run("R3_ARefundOfASeatThatWasAddedToADiscountedMonth", func(t *testing.T) {
+		t.Parallel()
+		s := newShop(t)
+		var coupon struct{ ID string }
+		s.post("/v1/coupons", url.Values{"percent_off": {"25"}, "duration": {"forever"}}, &coupon)
+		sale := s.sells("team_monthly", 5, "coupon", coupon.ID)
+		s.hears()
+		sale.set("items[0][id]", sale.item, "items[0][quantity]", "6", "proration_behavior", "always_invoice")
+		s.is("B10", billing.Pool{Seats: 6, Monthly: 6000})
+		// 93.75 and 18.75 were paid for the month's 6,000.
+		s.refund(s.charge(s.customer), 1875)
+		s.is("R3: a sixth of what the month cost", billing.Pool{Seats: 6, Monthly: 5000})
+	})
+
 	t.Run("E6_SeveralPlansBesideThingsOfOthers", func(t *testing.T) {
 		t.Parallel()
 		s := newShop(t)

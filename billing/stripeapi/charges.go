@@ -64,9 +64,7 @@ func (c *Client) addInvoice(ctx context.Context, charge *billing.Charge, from *s
 	}
 	for _, line := range lines {
 		if line != nil {
-			l := toLine(line)
-			l.Amount = costOf(line)
-			charge.Lines = append(charge.Lines, l)
+			charge.Lines = append(charge.Lines, toLine(line))
 		}
 	}
 	return nil
@@ -103,18 +101,4 @@ func withDefaults(metadata, other map[string]string) map[string]string {
 		}
 	}
 	return metadata
-}
-
-// costOf is what a line cost: the amount is before discounts and before taxes that come on top.
-func costOf(line *stripe.InvoiceLineItem) int64 {
-	cost := line.Amount
-	for _, d := range line.DiscountAmounts {
-		cost -= d.Amount
-	}
-	for _, t := range line.TaxAmounts {
-		if !t.Inclusive {
-			cost += t.Amount
-		}
-	}
-	return cost
 }

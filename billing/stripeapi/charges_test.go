@@ -59,12 +59,12 @@ func TestFetchChargeMaps(t *testing.T) {
 			func(c *billing.Charge) {
 				paid := at(1709254800)
 				c.InvoiceID = "in_1"
-				c.Fetched.Invoices = []billing.Invoice{{
-					ID: "in_1", SubscriptionID: "sub_1", CustomerID: "cus_1", Status: "paid", BillingReason: "subscription_cycle", CreatedAt: at(1709251200),
-					PaidAt: &paid, Lines: []billing.InvoiceLine{month("il_1")},
-				}}
 				l := month("il_1")
 				l.Amount = 4200
+				c.Fetched.Invoices = []billing.Invoice{{
+					ID: "in_1", SubscriptionID: "sub_1", CustomerID: "cus_1", Status: "paid", BillingReason: "subscription_cycle", CreatedAt: at(1709251200),
+					PaidAt: &paid, Lines: []billing.InvoiceLine{l},
+				}}
 				c.Lines = []billing.InvoiceLine{l}
 			},
 		},

@@ -79,10 +79,24 @@ func toInvoice(from *stripe.Invoice, lines []*stripe.InvoiceLineItem) billing.In
 }
 
 func toLine(from *stripe.InvoiceLineItem) billing.InvoiceLine {
-	line := billing.InvoiceLine{ID: from.ID, Quantity: from.Quantity, Amount: from.Amount, Proration: from.Proration}
+	line := billing.InvoiceLine{ID: from.ID, Quantity: from.Quantity, Amount: costOf(from), Proration: from.Proration}
 	line.PriceID, line.LookupKey = priceWords(from.Price)
 	if from.Period != nil {
 		line.From, line.To = instant(from.Period.Start), instant(from.Period.End)
 	}
 	return line
+}
+
+// costOf is what a line cost: the amount is before discounts and before taxes that come on top.
+func costOf(line *stripe.InvoiceLineItem) int64 {
+	cost := line.Amount
+	for _, d := range line.DiscountAmounts {
+		cost -= d.Amount
+	}
+	for _, t := range line.TaxAmounts {
+		if !t.Inclusive {
+			cost += t.Amount
+		}
+	}
+	return cost
 }

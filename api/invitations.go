@@ -91,6 +91,7 @@ type Declined struct {
 func NewToken() (token string, hash []byte) {
 	b := make([]byte, 32)
 	randomBytes(b)
+	b[0] &= 0x7f // the token begins with a letter: a command line takes - for a flag
 	token = secretText.EncodeToString(b)
 	return token, HashToken(token)
 }

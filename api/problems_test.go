@@ -47,6 +47,7 @@ func TestErrorMap(t *testing.T) {
 		{context.DeadlineExceeded, 503, "overloaded"},
 		{billing.ErrStripeUnavailable, 503, "stripe_away"},
 		{&pgconn.PgError{Code: "57P01"}, 503, "database_away"},
+		{&pgconn.PgError{Code: "25006"}, 503, "database_away"},
 		{&pgconn.PgError{Code: "08006"}, 503, "database_away"},
 		{io.ErrUnexpectedEOF, 503, "database_away"},
 		{&net.OpError{Op: "dial", Err: errors.New("refused")}, 503, "database_away"},

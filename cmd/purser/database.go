@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"purser/internal/localpg"
@@ -54,6 +55,10 @@ func openDatabase(ctx context.Context, url, dir string, logger *slog.Logger) (*d
 // with no connection in hand.
 const connectionsMin = 16
 
+// connectPatience is how long one server is given to answer, unless the address says
+// otherwise: of several, one that is gone without a word would keep everybody from the next.
+const connectPatience = 5 * time.Second
+
 func poolConfig(url string) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -62,6 +67,10 @@ func poolConfig(url string) (*pgxpool.Config, error) {
 	}
 	cfg.ConnConfig.RuntimeParams["application_name"] = "purser"
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	if cfg.ConnConfig.ConnectTimeout == 0 {
+		cfg.ConnConfig.ConnectTimeout = connectPatience
+	}
+	cfg.ConnConfig.OnPgError = leaveStandby(cfg.ConnConfig.OnPgError)
 	// Every statement looks up few rows; compiling one costs more than it ever saves.
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.Exec(ctx, `SET jit = off`)
@@ -71,6 +80,18 @@ func poolConfig(url string) (*pgxpool.Config, error) {
 		cfg.MaxConns = connectionsMin
 	}
 	return cfg, nil
+}
+
+// readOnlyServer is what a server answers that takes no writes: a standby, or a primary that
+// has become one behind an address that stayed.
+const readOnlyServer = "25006"
+
+// leaveStandby gives a connection up whose server takes no writes, so that the next one is
+// made to whichever server does.
+func leaveStandby(before pgconn.PgErrorHandler) pgconn.PgErrorHandler {
+	return func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
+		return before(conn, err) && err.Code != readOnlyServer
+	}
 }
 
 // place says for people where the database is, without the password.

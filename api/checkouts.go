@@ -30,6 +30,9 @@ type Purchase struct {
 	Attempt   int        `json:"attempt,omitempty" doc:"Of an automatic top-up: which in a row of attempts, from 1; the fourth decline suspends"`
 	Decline   string     `json:"decline_code,omitempty" doc:"Of an automatic top-up: why the bank declined, in Stripe's words"`
 	URL       string     `json:"url,omitempty" doc:"The page at Stripe on which it can be paid: to buy, or to authenticate an automatic payment"`
+	Refunded  int64      `json:"refunded" doc:"Of the amount: what was given back, or lost in a dispute"`
+	TakenBack int64      `json:"taken_back" doc:"Of the credits: what was taken back for that, wherever they went"`
+	Dispute   string     `json:"dispute,omitempty" doc:"The latest dispute's status, in Stripe's words"`
 	CreatedBy string     `json:"created_by"`
 	CreatedAt time.Time  `json:"created_at"`
 	PaidAt    *time.Time `json:"paid_at"`
@@ -38,7 +41,9 @@ type Purchase struct {
 func viewPurchase(p billing.Purchase) Purchase {
 	return Purchase{
 		ID: p.ID, TeamID: p.TeamID, UserID: p.UserID, Kind: p.Kind, Pack: p.Pack, Packs: p.Packs, Credits: p.Credits, Amount: p.Amount,
-		Currency: p.Currency, State: p.State, Reason: p.Reason, Attempt: p.Attempt, Decline: p.DeclineCode, URL: p.URL, CreatedBy: p.CreatedBy, CreatedAt: p.CreatedAt.UTC(), PaidAt: utcOrNil(p.PaidAt),
+		Currency: p.Currency, State: p.State, Reason: p.Reason, Attempt: p.Attempt, Decline: p.DeclineCode, URL: p.URL,
+		Refunded: p.Refunded, TakenBack: p.TakenBack, Dispute: p.Dispute,
+		CreatedBy: p.CreatedBy, CreatedAt: p.CreatedAt.UTC(), PaidAt: utcOrNil(p.PaidAt),
 	}
 }
 

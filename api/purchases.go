@@ -24,7 +24,7 @@ type PurchasesFilter struct {
 
 var purchasesTable = table[billing.Purchase]{
 	name: "purchases",
-	head: []string{"id", "created_at", "paid_at", "kind", "pack", "credits", "amount", "currency", "state", "reason", "team_id", "user_id", "created_by", "packs", "attempt", "decline_code"},
+	head: []string{"id", "created_at", "paid_at", "kind", "pack", "credits", "amount", "currency", "state", "reason", "team_id", "user_id", "created_by", "packs", "attempt", "decline_code", "refunded", "taken_back", "dispute"},
 	row: func(p billing.Purchase) []string {
 		v := viewPurchase(p)
 		amount := ""
@@ -34,6 +34,7 @@ var purchasesTable = table[billing.Purchase]{
 		return plainCells([]string{
 			v.ID, csvTime(&v.CreatedAt), csvTime(v.PaidAt), v.Kind, v.Pack, strconv.FormatInt(v.Credits, 10), amount, v.Currency, v.State,
 			v.Reason, v.TeamID, v.UserID, v.CreatedBy, strconv.FormatInt(v.Packs, 10), strconv.Itoa(v.Attempt), v.Decline,
+			strconv.FormatInt(v.Refunded, 10), strconv.FormatInt(v.TakenBack, 10), v.Dispute,
 		})
 	},
 }

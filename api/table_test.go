@@ -136,7 +136,7 @@ func TestPurchaseLists(t *testing.T) {
 	first, second, third := buy("/v1/teams/acme", "ann"), buy("/v1/teams/acme", "adm"), buy("/v1/teams/acme", "ann")
 	elsewhere, own := buy("/v1/teams/other", "ann"), buy("/v1/users/ann", "ann")
 	w.must(func(tx pgx.Tx) error {
-		_, err := tx.Exec(t.Context(), `UPDATE purchases SET state = 'failed', reason = '=1+1', amount = 900, currency = 'eur', attempt = 2, decline_code = 'expired_card' WHERE id = $1`, second)
+		_, err := tx.Exec(t.Context(), `UPDATE purchases SET state = 'failed', reason = '=1+1', amount = 900, currency = 'eur', attempt = 2, decline_code = 'expired_card', refunded = 300, taken_back = 333, dispute = 'lost' WHERE id = $1`, second)
 		return err
 	})
 	const path = "/v1/teams/acme/purchases"
@@ -162,7 +162,7 @@ func TestPurchaseLists(t *testing.T) {
 		if len(rows) != 4 || rows[2][0] != second || !slices.Equal(rows[2][5:11], []string{"1000", "900", "eur", "failed", "'=1+1", "acme"}) {
 			t.Errorf("%q", rows)
 		}
-		if !slices.Equal(rows[2][13:], []string{"1", "2", "expired_card"}) {
+		if !slices.Equal(rows[2][13:], []string{"1", "2", "expired_card", "300", "333", "lost"}) {
 			t.Errorf("P5: %q", rows)
 		}
 	})
@@ -173,6 +173,14 @@ func TestPurchaseLists(t *testing.T) {
 		}
 		if p := w.get("/v1/purchases/" + first).ok(200); p["attempt"] != nil || p["decline_code"] != nil || p["url"] == nil {
 			t.Errorf("of a page: %v", p)
+		}
+	})
+	w.run("R1_SaysWhatWasRefundedAndTakenBack", func(t *testing.T) {
+		if p := w.get("/v1/purchases/" + second).ok(200); p["refunded"] != 300.0 || p["taken_back"] != 333.0 || p["dispute"] != "lost" {
+			t.Errorf("%v", p)
+		}
+		if p := w.get("/v1/purchases/" + first).ok(200); p["refunded"] != 0.0 || p["taken_back"] != 0.0 || p["dispute"] != nil {
+			t.Errorf("of one that nobody gave back: %v", p)
 		}
 	})
 	w.run("T1_OnlyWhoManagesTheTeamSeesThem", func(t *testing.T) {

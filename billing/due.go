@@ -31,15 +31,13 @@ func DueBooks(ctx context.Context, db DB, at time.Time, limit int) ([]int64, err
 // which of them something was due. Whoever has the others locked settles them too. One
 // book that can't be settled fails them all, so that the caller tries each by itself.
 func SettleBooks(ctx context.Context, tx pgx.Tx, c *Catalog, books []int64, now func() time.Time) ([]int64, error) {
-	var wants []ledger.Want
-	for _, book := range books {
-		free, err := ledger.TryLock(ctx, tx, book)
-		if err != nil {
-			return nil, err
-		}
-		if free {
-			wants = append(wants, ledger.Want{Book: book})
-		}
+	free, err := ledger.LockFree(ctx, tx, books)
+	if err != nil {
+		return nil, err
+	}
+	wants := make([]ledger.Want, len(free))
+	for i, book := range free {
+		wants[i].Book = book
 	}
 	if len(wants) == 0 {
 		return nil, nil

@@ -83,17 +83,29 @@ func Tell(ctx context.Context, tx pgx.Tx, notices ...Notice) error {
 	return nil
 }
 
+// queueNotices stores them in their order.
 func queueNotices(batch *pgx.Batch, notices []Notice) error {
-	for _, n := range notices {
+	if len(notices) == 0 {
+		return nil
+	}
+	data := make([]string, len(notices))
+	for i, n := range notices {
 		if n.Data == nil {
 			n.Data = NoticeData{}
 		}
-		data, err := json.Marshal(n.Data)
+		text, err := json.Marshal(n.Data)
 		if err != nil {
 			return fmt.Errorf("writing notice %s: %w", n.Kind, err)
 		}
-		batch.Queue(`INSERT INTO notices (book_id, kind, user_id, at, data) VALUES ($1, $2, $3, $4, $5)`, n.BookID, n.Kind, n.UserID, n.At, data)
+		data[i] = string(text)
 	}
+	batch.Queue(`
+		INSERT INTO notices (book_id, kind, user_id, at, data)
+		SELECT book_id, kind, user_id, at, data::jsonb
+		FROM unnest($1::bigint[], $2::text[], $3::text[], $4::timestamptz[], $5::text[]) WITH ORDINALITY
+		     AS u (book_id, kind, user_id, at, data, n) ORDER BY n`,
+		eachOf(notices, func(n Notice) int64 { return n.BookID }), eachOf(notices, func(n Notice) string { return string(n.Kind) }),
+		eachOf(notices, func(n Notice) string { return n.UserID }), eachOf(notices, func(n Notice) time.Time { return n.At }), data)
 	return nil
 }
 

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -48,17 +47,17 @@ func (b *Book) LotByID(id int64) (*Lot, bool) {
 	return l, ok
 }
 
-// TryLock locks a book if nobody else has it, and reports whether it did.
-func TryLock(ctx context.Context, tx pgx.Tx, book int64) (bool, error) {
-	var id int64
-	err := tx.QueryRow(ctx, `SELECT id FROM books WHERE id = $1 FOR UPDATE SKIP LOCKED`, book).Scan(&id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
-	}
+// LockFree locks those of the books that nobody else has, in id order, and gives them.
+func LockFree(ctx context.Context, tx pgx.Tx, books []int64) ([]int64, error) {
+	rows, err := tx.Query(ctx, `SELECT id FROM books WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED`, books)
 	if err != nil {
-		return false, fmt.Errorf("locking book %d: %w", book, err)
+		return nil, fmt.Errorf("locking books: %w", err)
 	}
-	return true, nil
+	free, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil {
+		return nil, fmt.Errorf("locking books: %w", err)
+	}
+	return free, nil
 }
 
 // DueBooks gives books in which a hold or a lot has ended, the most overdue first.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -148,43 +149,49 @@ func (l *loader) queueDrawn() {
 // queueDrawnRecount counts a new window from the entries that are there already. It runs
 // before the new ones are written.
 func queueDrawnRecount(batch *pgx.Batch, books []*Book) {
-	for _, b := range books {
-		if b.Window.IsZero() || b.Window.Equal(b.loadedWindow) {
-			continue
-		}
-		batch.Queue(`DELETE FROM drawn WHERE book_id = $1 AND window_start = $2`, b.ID, b.Window)
-		batch.Queue(`
-			INSERT INTO drawn (book_id, holder_id, window_start, credits)
-			SELECT $1, holder_id, $2, credits FROM (`+countDrawn+`) counted`, b.ID, b.Window)
+	ids, windows := jumped(books)
+	if ids == nil {
+		return
 	}
+	batch.Queue(`
+		DELETE FROM drawn x USING unnest($1::bigint[], $2::timestamptz[]) AS u (book_id, window_start)
+		WHERE x.book_id = u.book_id AND x.window_start = u.window_start`, ids, windows)
+	batch.Queue(`
+		INSERT INTO drawn (book_id, holder_id, window_start, credits)
+		SELECT u.book_id, holder_id, u.window_start, counted.credits
+		FROM unnest($1::bigint[], $2::timestamptz[]) AS u (book_id, window_start)
+		CROSS JOIN LATERAL (`+countDrawn("u.book_id", "u.window_start")+`) counted`, ids, windows)
 }
 
-// countDrawn adds up what was drawn from the main account since an instant, by holder.
-const countDrawn = `
+// countDrawn adds up what was drawn from the main account of a book since an instant, by
+// holder. Both are SQL.
+func countDrawn(book, since string) string {
+	return strings.NewReplacer("{book}", book, "{since}", since).Replace(`
 	SELECT holder_id, sum(credits)::bigint AS credits FROM (
 		SELECT e.holder_id, p.credits
 		FROM entries e JOIN postings p ON p.book_id = e.book_id AND p.entry = e.sequence AND p.from_account = 7 AND p.to_account = 2
-		WHERE e.book_id = $1 AND e.at >= $2 AND e.kind = 'spend'
+		WHERE e.book_id = {book} AND e.at >= {since} AND e.kind = 'spend'
 		UNION ALL
 		SELECT e.holder_id, d.credits
 		FROM entries e
 		JOIN holds h ON h.book_id = e.book_id AND h.id = e.sequence AND h.state = 'open'
 		JOIN hold_draws d ON d.book_id = h.book_id AND d.hold_id = h.id AND d.account_id = 7
-		WHERE e.book_id = $1 AND e.at >= $2 AND e.kind = 'hold'
+		WHERE e.book_id = {book} AND e.at >= {since} AND e.kind = 'hold'
 		UNION ALL
 		SELECT e.holder_id, p.credits
 		FROM entries e
-		JOIN holds h ON h.book_id = e.book_id AND h.id = e.undoes AND h.held_at >= $2
+		JOIN holds h ON h.book_id = e.book_id AND h.id = e.undoes AND h.held_at >= {since}
 		JOIN postings p ON p.book_id = e.book_id AND p.entry = e.sequence AND p.from_account = 7 AND p.to_account = 2
-		WHERE e.book_id = $1 AND e.at >= $2 AND e.kind = 'capture'
+		WHERE e.book_id = {book} AND e.at >= {since} AND e.kind = 'capture'
 		UNION ALL
 		SELECT e.holder_id, -p.credits
 		FROM entries e
 		JOIN entries undone ON undone.book_id = e.book_id AND undone.sequence = e.undoes
 		LEFT JOIN holds h ON h.book_id = e.book_id AND h.id = undone.undoes
 		JOIN postings p ON p.book_id = e.book_id AND p.entry = e.sequence AND p.from_account = 2 AND p.to_account = 7
-		WHERE e.book_id = $1 AND e.at >= $2 AND e.kind = 'reversal' AND COALESCE(h.held_at, undone.at) >= $2
-	) drew GROUP BY holder_id`
+		WHERE e.book_id = {book} AND e.at >= {since} AND e.kind = 'reversal' AND COALESCE(h.held_at, undone.at) >= {since}
+	) drew GROUP BY holder_id`)
+}
 
 func queueDrawnRows(batch *pgx.Batch, books []*Book) {
 	var bookIDs, credits []int64
@@ -222,7 +229,7 @@ func RecountDrawn(ctx context.Context, tx pgx.Tx, b *Book) error {
 	if len(b.drawn) == 0 || b.Window.Equal(b.loadedWindow) {
 		return nil
 	}
-	rows, err := tx.Query(ctx, countDrawn, b.ID, b.Window)
+	rows, err := tx.Query(ctx, countDrawn("$1", "$2"), b.ID, b.Window)
 	if err != nil {
 		return fmt.Errorf("counting what was drawn: %w", err)
 	}
@@ -286,7 +293,7 @@ func (b *Book) PeerOf(sequence int64) (EntryRef, bool) {
 // book's window, as SetWindow says it, and in all. While that is the window in which the
 // book counts, it is read off; else it is added up from the entries.
 func DrawnSince(ctx context.Context, tx pgx.Tx, b *Book, since time.Time) (map[string]FromMain, error) {
-	sql, args := countDrawn, []any{b.ID, since}
+	sql, args := countDrawn("$1", "$2"), []any{b.ID, since}
 	if !b.loadedWindow.IsZero() && since.Equal(b.loadedWindow) {
 		sql = `SELECT holder_id, credits FROM drawn WHERE book_id = $1 AND window_start = $2`
 	}

@@ -108,7 +108,7 @@ func UsageSince(ctx context.Context, q interface {
 		SELECT holder_id, monthly, purchased, rollover, bonus, contributed, allocation
 		FROM usage WHERE book_id = $1 AND window_start = $2`
 	if b.loadedWindow.IsZero() || !since.Equal(b.loadedWindow) {
-		sql = countUsage
+		sql = countUsage("$1", "$2")
 	}
 	rows, err := q.Query(ctx, sql, b.ID, since)
 	if err != nil {

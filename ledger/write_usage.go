@@ -4,29 +4,44 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// queueUsageRecount counts a new window's usage from the entries that are there
-// already: a window jumps when a subscription comes or goes, and its start may lie
-// before the last spend. It runs before the new entries are written.
-func queueUsageRecount(batch *pgx.Batch, books []*Book) {
+// jumped gives the books that count in a new window, with its start. A window jumps when a
+// period turns or a subscription comes or goes, and its start may lie before the last spend.
+func jumped(books []*Book) (ids []int64, windows []time.Time) {
 	for _, b := range books {
-		if b.Window.IsZero() || b.Window.Equal(b.loadedWindow) {
-			continue
+		if !b.Window.IsZero() && !b.Window.Equal(b.loadedWindow) {
+			ids, windows = append(ids, b.ID), append(windows, b.Window)
 		}
-		batch.Queue(`DELETE FROM usage WHERE book_id = $1 AND window_start = $2`, b.ID, b.Window)
-		batch.Queue(`
-			INSERT INTO usage (book_id, window_start, holder_id, monthly, purchased, rollover, bonus, contributed, allocation)
-			SELECT $1, $2, holder_id, monthly, purchased, rollover, bonus, contributed, allocation FROM (`+countUsage+`) counted`,
-			b.ID, b.Window)
 	}
+	return ids, windows
 }
 
-// countUsage adds up spends and captures since an instant, less the reversals of those.
-const countUsage = `
+// queueUsageRecount counts a new window's usage from the entries that are there already.
+// It runs before the new entries are written.
+func queueUsageRecount(batch *pgx.Batch, books []*Book) {
+	ids, windows := jumped(books)
+	if ids == nil {
+		return
+	}
+	batch.Queue(`
+		DELETE FROM usage x USING unnest($1::bigint[], $2::timestamptz[]) AS u (book_id, window_start)
+		WHERE x.book_id = u.book_id AND x.window_start = u.window_start`, ids, windows)
+	batch.Queue(`
+		INSERT INTO usage (book_id, window_start, holder_id, monthly, purchased, rollover, bonus, contributed, allocation)
+		SELECT u.book_id, u.window_start, holder_id, monthly, purchased, rollover, bonus, contributed, allocation
+		FROM unnest($1::bigint[], $2::timestamptz[]) AS u (book_id, window_start)
+		CROSS JOIN LATERAL (`+countUsage("u.book_id", "u.window_start")+`) counted`, ids, windows)
+}
+
+// countUsage adds up spends and captures of a book since an instant, less the reversals of
+// those. Both are SQL.
+func countUsage(book, since string) string {
+	return strings.NewReplacer("{book}", book, "{since}", since).Replace(`
 	SELECT holder_id,
 	       COALESCE(sum(credits) FILTER (WHERE class = 'monthly'), 0)::bigint AS monthly,
 	       COALESCE(sum(credits) FILTER (WHERE class = 'purchase'), 0)::bigint AS purchased,
@@ -42,9 +57,10 @@ const countUsage = `
 		JOIN postings p ON p.book_id = e.book_id AND p.entry = e.sequence AND (p.to_account = 2 OR p.from_account = 2)
 		JOIN lots l ON l.book_id = p.book_id AND l.id = p.lot_id
 		LEFT JOIN entries undone ON undone.book_id = e.book_id AND undone.sequence = e.undoes AND e.kind = 'reversal'
-		WHERE e.book_id = $1 AND e.at >= $2 AND e.kind IN ('spend', 'capture', 'reversal')
-		  AND (e.kind <> 'reversal' OR undone.at >= $2)
-	) moved GROUP BY holder_id`
+		WHERE e.book_id = {book} AND e.at >= {since} AND e.kind IN ('spend', 'capture', 'reversal')
+		  AND (e.kind <> 'reversal' OR undone.at >= {since})
+	) moved GROUP BY holder_id`)
+}
 
 func queueUsageRows(batch *pgx.Batch, books []*Book) {
 	var bookIDs []int64

@@ -44,12 +44,12 @@ func (s *sweepWorker[T]) Work(ctx context.Context, _ *river.Job[T]) error {
 	return nil
 }
 
-// dueMax is how many books are looked up at a time, and SettleTogether how many are
-// settled in one transaction: few enough that nobody waits long for their locks.
-const (
-	dueMax         = 500
-	SettleTogether = 25
-)
+// dueMax is how many books are looked up at a time.
+const dueMax = 500
+
+// SettleTogether is how many books are settled in one transaction: enough that its commit
+// and round trips are shared by many, few enough that nobody waits long for their locks.
+const SettleTogether = 50
 
 // SettleDue settles every book in which something is due and reports how many it
 // settled. A book that somebody else has locked is left to them; one that fails is

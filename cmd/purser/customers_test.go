@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"purser/billing"
 	"purser/internal/pgtest"
@@ -34,10 +35,32 @@ func newActedWith(t *testing.T, catalog *billing.Catalog) *acted {
 			t.Error(err)
 		}
 	})
-	return &acted{stage: st, cli: &cli{t: t, db: db, now: st.stripe.Now, env: map[string]string{
+	a := &acted{stage: st, cli: &cli{t: t, db: db, now: st.stripe.Now, env: map[string]string{
 		"PURSER_DATABASE_URL": db.Config().ConnString(), "PURSER_CATALOG": "demo", "PURSER_STRIPE_KEY": testKey,
 		"PURSER_STRIPE_URL": st.stripe.URL(), "PURSER_RETURN_URL": "https://acme.example/credits",
 	}}}
+	a.rested()
+	return a
+}
+
+// rested waits until the sweeps of the start have run: one that reads Stripe's event list
+// late would find what a test means purser not to hear of.
+func (a *acted) rested() {
+	a.t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		var left int
+		a.must(a.cli.db.QueryRow(a.t.Context(), `
+			SELECT count(*) FILTER (WHERE state <> 'completed') + CASE WHEN count(*) = 0 THEN 1 ELSE 0 END
+			FROM river_job WHERE queue = 'sweeps'`).Scan(&left))
+		if left == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			a.t.Fatalf("%d sweeps of the start haven't run", left)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }
 
 // subscribe makes a customer who pays by card and a subscription of so many seats.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -51,6 +52,9 @@ func (v *visit) Was(name, otherwise string) string {
 	}
 	return otherwise
 }
+
+// Chosen tells whether one of several was ticked when the form was sent.
+func (v *visit) Chosen(name, value string) bool { return slices.Contains(v.form.Values[name], value) }
 
 // Wrong tells whether a field is why what was sent is refused.
 func (v *visit) Wrong(name string) bool { return v.Problem != nil && v.Problem.Field == name }

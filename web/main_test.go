@@ -217,6 +217,9 @@ func (b *browser) get(path string) *browser {
 func (b *browser) want(status int, texts ...string) *browser {
 	b.t.Helper()
 	if b.status != status {
+		if b.status >= http.StatusInternalServerError {
+			b.t.Log(b.log.String())
+		}
 		b.t.Fatalf("%s: %d, want %d: %s", b.at, b.status, status, visibleText(b.body))
 	}
 	for _, text := range texts {

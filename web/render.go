@@ -174,6 +174,7 @@ var sections = []struct {
 	managers       bool // of a team, for those who manage it only
 }{
 	{name: "", team: true, personal: true},
+	{name: "members", team: true, managers: true},
 	{name: "mine", team: true, managers: true},
 }
 
@@ -200,6 +201,10 @@ func (v *visit) tabs() []tab {
 
 // Query is the address of this page with some of its query changed: names and values by turns.
 func (v *visit) Query(pairs ...string) string {
+	here := v.here
+	if here == "" {
+		here = v.r.URL.EscapedPath()
+	}
 	q := v.r.URL.Query()
 	for pair := range slices.Chunk(pairs, 2) {
 		if pair[1] == "" {
@@ -209,9 +214,9 @@ func (v *visit) Query(pairs ...string) string {
 		}
 	}
 	if len(q) == 0 {
-		return v.r.URL.EscapedPath()
+		return here
 	}
-	return v.r.URL.EscapedPath() + "?" + q.Encode()
+	return here + "?" + q.Encode()
 }
 
 // ReturnURL is where the product wants its user back.

@@ -161,6 +161,7 @@ type visit struct {
 	Told    *note    // what became of what was sent before
 	Problem *refusal // why what was sent is refused
 	form    form     // what was sent
+	here    string   // the path of the page that is shown, if it isn't the request's
 }
 
 // findTeam lets nobody see a team but the one that the session is for, and there only

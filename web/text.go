@@ -101,7 +101,11 @@ func (s *speech) T(key string, args ...any) string {
 }
 
 // Has tells whether there is such a text.
-func (s *speech) Has(key string) bool { _, ok := s.texts[key]; return ok }
+func (s *speech) Has(key string) bool {
+	_, one := s.texts[key]
+	_, counts := s.texts[key+".other"]
+	return one || counts
+}
 
 // Word is the text for a word of ours, such as a role, and the word itself if there is none.
 func (s *speech) Word(kind string, word any) string {

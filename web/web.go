@@ -121,5 +121,6 @@ func (s *Server) register() {
 	s.registerSessions()
 	s.registerOverview()
 	s.registerMine()
+	s.registerMembers()
 	s.mux.HandleFunc("/", s.unknown)
 }

@@ -18,6 +18,14 @@
     });
   });
 
+  document.querySelectorAll("select[name=what]").forEach(function (what) {
+    function show() {
+      document.querySelectorAll("[data-for]").forEach(function (field) { field.hidden = field.dataset.for.split(" ").indexOf(what.value) < 0; });
+    }
+    what.addEventListener("change", show);
+    show();
+  });
+
   document.querySelectorAll("input.copy").forEach(function (input) {
     input.addEventListener("focus", function () { input.select(); });
   });

@@ -35,9 +35,15 @@ func attributes(tag string) map[string]string {
 // form finds the form that leads to a path, with what stands in it.
 func (b *browser) form(action string) formOn {
 	b.t.Helper()
+	return b.formBy(action, "")
+}
+
+// formBy is form for one of two that lead to the same path.
+func (b *browser) formBy(action, method string) formOn {
+	b.t.Helper()
 	for _, m := range formTag.FindAllStringSubmatch(b.body, -1) {
 		attrs := attributes(m[1])
-		if attrs["action"] != action {
+		if attrs["action"] != action || method != "" && !strings.EqualFold(attrs["method"], method) {
 			continue
 		}
 		f := formOn{action: action, method: strings.ToUpper(attrs["method"]), fields: url.Values{}}
@@ -90,4 +96,24 @@ func (b *browser) sendForm(f formOn) *browser {
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	r.Header.Set("Origin", b.world.url)
 	return b.send(r)
+}
+
+// secondForm is the form that is posted, where one that looks first has the same path.
+func (b *browser) secondForm(action string) formOn {
+	b.t.Helper()
+	return b.formBy(action, http.MethodPost)
+}
+
+var anchor = regexp.MustCompile(`(?s)<a\b([^>]*)>(.*?)</a>`)
+
+// leadsTo is where a link with that text leads.
+func (b *browser) leadsTo(text string) string {
+	b.t.Helper()
+	for _, m := range anchor.FindAllStringSubmatch(b.body, -1) {
+		if strings.TrimSpace(visibleText(m[2])) == text {
+			return attributes(m[1])["href"]
+		}
+	}
+	b.t.Fatalf("%s has no link %q", b.at, text)
+	return ""
 }

@@ -175,6 +175,8 @@ var sections = []struct {
 }{
 	{name: "", team: true, personal: true},
 	{name: "members", team: true, managers: true},
+	{name: "moves", team: true, managers: true},
+	{name: "history", team: true, personal: true},
 	{name: "mine", team: true, managers: true},
 }
 

@@ -122,5 +122,7 @@ func (s *Server) register() {
 	s.registerOverview()
 	s.registerMine()
 	s.registerMembers()
+	s.registerMoves()
+	s.registerHistory()
 	s.mux.HandleFunc("/", s.unknown)
 }

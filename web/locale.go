@@ -93,6 +93,19 @@ func (s *speech) Day(t time.Time) string {
 	return strings.NewReplacer("{day}", t.Format("2"), "{month}", months[t.Month()-1], "{year}", t.Format("2006")).Replace(s.T("date.day"))
 }
 
+// UTCDay is a day that is counted in UTC, wherever the viewer is.
+func (s *speech) UTCDay(t time.Time) string {
+	utc := *s
+	utc.zone = time.UTC
+	return utc.Day(t)
+}
+
+// shortDay is a day without its year, for a chart.
+func (s *speech) shortDay(d dayUsed) string {
+	months := strings.Split(s.T("date.months"), " ")
+	return strings.NewReplacer("{day}", d.Day.Format("2"), "{month}", months[d.Day.Month()-1]).Replace(s.T("date.short"))
+}
+
 // Moment is an instant as the viewer has it.
 func (s *speech) Moment(t time.Time) string {
 	return strings.NewReplacer("{day}", s.Day(t), "{time}", t.In(s.zone).Format("15:04")).Replace(s.T("date.moment"))

@@ -176,7 +176,9 @@ var sections = []struct {
 	{name: "", team: true, personal: true},
 	{name: "members", team: true, managers: true},
 	{name: "moves", team: true, managers: true},
+	{name: "usage", team: true, personal: true},
 	{name: "history", team: true, personal: true},
+	{name: "explain", team: true, personal: true, managers: true},
 	{name: "mine", team: true, managers: true},
 }
 

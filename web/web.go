@@ -123,6 +123,9 @@ func (s *Server) register() {
 	s.registerMine()
 	s.registerMembers()
 	s.registerMoves()
+	s.registerUsage()
 	s.registerHistory()
+	s.registerExplain()
+	s.registerTeams()
 	s.mux.HandleFunc("/", s.unknown)
 }

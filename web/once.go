@@ -124,6 +124,10 @@ func (v *visit) key() (string, []byte) {
 // once does it, unless it was done: then it gives what became of it the first time.
 func (v *visit) once(ctx context.Context, do doing) (out done, err error) {
 	key, hash := v.key()
+	return v.onceBy(ctx, key, hash, do)
+}
+
+func (v *visit) onceBy(ctx context.Context, key string, hash []byte, do doing) (out done, err error) {
 	if !formKey.MatchString(key) {
 		return out, &teams.Refusal{Class: teams.Rule, Code: "form_unreadable", Detail: "the form has no key"}
 	}

@@ -101,8 +101,10 @@ func (*rowsRefused) Error() string { return "some rows are refused" }
 
 // calm is a page that says one thing.
 type calm struct {
-	Text string
-	Back string
+	Text   string
+	Back   string
+	On     string // where it goes on
+	OnText string
 }
 
 // refuse answers with a calm page that says what is the matter and leads back. v is nil

@@ -178,6 +178,7 @@ var sections = []struct {
 	{name: "moves", team: true, managers: true},
 	{name: "usage", team: true, personal: true},
 	{name: "history", team: true, personal: true},
+	{name: "billing", team: true, personal: true, managers: true},
 	{name: "explain", team: true, personal: true, managers: true},
 	{name: "mine", team: true, managers: true},
 }

@@ -126,6 +126,7 @@ func (s *Server) register() {
 	s.registerUsage()
 	s.registerHistory()
 	s.registerExplain()
+	s.registerBilling()
 	s.registerTeams()
 	s.mux.HandleFunc("/", s.unknown)
 }

@@ -14,7 +14,8 @@ import (
 func (b *bench) makeFloor(ctx context.Context) error {
 	_, err := b.db.Pool.Exec(ctx, `
 		CREATE TABLE bench_pools (id bigint PRIMARY KEY, balance bigint NOT NULL);
-		CREATE TABLE bench_spends (pool_id bigint NOT NULL, id bigint GENERATED ALWAYS AS IDENTITY, credits bigint NOT NULL, PRIMARY KEY (pool_id, id))`)
+		CREATE TABLE bench_spends (pool_id bigint NOT NULL, id bigint GENERATED ALWAYS AS IDENTITY, credits bigint NOT NULL, PRIMARY KEY (pool_id, id));
+		CREATE TABLE bench_events (id bigint PRIMARY KEY, body bytea NOT NULL)`)
 	if err != nil {
 		return fmt.Errorf("making the floor's tables: %w", err)
 	}
@@ -80,4 +81,10 @@ func floorPair(ctx context.Context, b *bench, pool *pgxpool.Pool, n int64) error
 		return err
 	}
 	return floorSpend(ctx, b, pool, n)
+}
+
+// floorEvent writes an event's body under its id.
+func floorEvent(ctx context.Context, _ *bench, pool *pgxpool.Pool, n int64) error {
+	_, err := pool.Exec(ctx, `INSERT INTO bench_events (id, body) VALUES ($1, $2)`, n, benchEventBody("evt_floor", "sub_floor", 0))
+	return err
 }

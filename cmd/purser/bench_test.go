@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +115,8 @@ func TestBench(t *testing.T) {
 		{[]string{"read", "--spends", "300", "--clients", "2", "--seconds", "1"}, map[string]float64{"spends": 300}, append([]string{"p99_ratio"}, append(times, compared...)...)},
 		{[]string{"audit", "--postings", "3000", "--pools", "7"}, map[string]float64{"differences": 0}, append([]string{"postings", "peak_memory_mib"}, compared...)},
 		{[]string{"turn", "--teams", "60", "--seconds", "1"}, map[string]float64{"differences": 0, "teams": 60}, append([]string{"rows", "peak_memory_mib", "spends_ratio"}, append(times, compared...)...)},
+		{[]string{"events", "--clients", "4", "--seconds", "1", "--rate", "10", "--lifted-rate", "10", "--burst", "30", "--subscriptions", "3"}, map[string]float64{"clients": 4},
+			append([]string{"floor_per_second", "accepted"}, append(times, compared...)...)},
 		{[]string{"fair", "--clients", "8", "--queue", "4", "--rate", "2000", "--seconds", "1"}, nil, append([]string{"loud_per_second", "ratio"}, times...)},
 	} {
 		t.Run(c.args[0], func(t *testing.T) {
@@ -129,6 +133,26 @@ func TestBench(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What an event took is from its receipt until its job had committed.
+func TestBenchWatch(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 15, 9, 0, 0, 0, time.UTC)
+	w := &benchWatch{now: func() time.Time { return at }}
+	w.forget()
+	log := slog.New(w)
+	log.Info("stripe delivery", "event", "evt_1", "duration", 20*time.Millisecond)
+	at = at.Add(100 * time.Millisecond)
+	log.With("event", "evt_1").Info("event worked")
+	// The delivery's own line may come after its job's.
+	log.With("event", "evt_2").Info("event worked")
+	at = at.Add(30 * time.Millisecond)
+	log.Info("stripe delivery", "event", "evt_2", "duration", 40*time.Millisecond)
+	log.Info("event worked", "event", "evt_unheard")
+	if got := w.took(); !slices.Equal(got, []time.Duration{10 * time.Millisecond, 120 * time.Millisecond}) {
+		t.Errorf("took %v", got)
 	}
 }
 

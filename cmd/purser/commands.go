@@ -131,6 +131,7 @@ type commands struct {
 	Bench struct {
 		Spends benchSpendsCommand `cmd:"" help:"Measure spends over HTTP with and without gathering, on a database of its own, and audit them. Exits 1 if one failed."`
 		Holds  benchHoldsCommand  `cmd:"" help:"Measure holds with their captures in the same way."`
+		Events benchEventsCommand `cmd:"" help:"Measure events: how fast they are accepted, how soon a pool is right, and how often Stripe is asked in a burst."`
 		Turn   benchTurnCommand   `cmd:"" help:"Measure the month's turn of many teams, against the same rows by bare SQL."`
 		Read   benchReadCommand   `cmd:"" help:"Measure reads of a pool with a long history, against one without."`
 		Audit  benchAuditCommand  `cmd:"" help:"Measure the audit, against a bare sum over the same postings."`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,7 @@ type stage struct {
 	api     *stripeapi.Client
 	svc     *service
 	product *product
+	secret  string // that events are signed with
 }
 
 type stageConfig struct {
@@ -39,7 +41,9 @@ type stageConfig struct {
 	Listen       string
 	StripeListen string
 	Logger       *slog.Logger
-	Catalog      *billing.Catalog // nil: the demo's
+	Catalog      *billing.Catalog                    // nil: the demo's
+	PerSecond    float64                             // requests that Stripe is asked for at most; 0: 1000
+	Watch        func(billing.Stripe) billing.Stripe // sees what Stripe is asked for; nil: nobody
 }
 
 // joinPage is the page of the story's product on which invitations are accepted.
@@ -64,7 +68,7 @@ func raiseStage(ctx context.Context, cfg stageConfig) (_ *stage, err error) {
 		return nil, fmt.Errorf("starting the local Stripe: %w", err)
 	}
 	s.api, err = stripeapi.New(stripeapi.Config{
-		Key: s.stripe.Key(), BaseURL: s.stripe.URL(), Now: time.Now, Logger: cfg.Logger, RequestsPerSecond: 1000,
+		Key: s.stripe.Key(), BaseURL: s.stripe.URL(), Now: time.Now, Logger: cfg.Logger, RequestsPerSecond: cmp.Or(cfg.PerSecond, 1000),
 	})
 	if err != nil {
 		return nil, err
@@ -75,15 +79,18 @@ func raiseStage(ctx context.Context, cfg stageConfig) (_ *stage, err error) {
 	if err != nil {
 		return nil, err
 	}
-	secret, err := s.registerEndpoint(ctx, "http://"+listen+"/webhooks/stripe")
-	if err != nil {
+	if s.secret, err = s.registerEndpoint(ctx, "http://"+listen+"/webhooks/stripe"); err != nil {
 		return nil, err
 	}
 	if err := s.sellCatalog(ctx); err != nil {
 		return nil, err
 	}
+	var stripe billing.Stripe = s.api
+	if cfg.Watch != nil {
+		stripe = cfg.Watch(stripe)
+	}
 	s.svc, err = startService(ctx, serviceConfig{
-		Pool: s.db.Pool, Catalog: s.catalog, Stripe: s.api, Secrets: []string{secret}, Listen: listen, Role: roleAll,
+		Pool: s.db.Pool, Catalog: s.catalog, Stripe: stripe, Secrets: []string{s.secret}, Listen: listen, Role: roleAll,
 		Now: s.stripe.Now, Wall: time.Now, Logger: cfg.Logger, API: apiFlags{AcceptURL: joinPage},
 		Page: pageFlags{Name: "Acme Studio"}, StripeAt: []string{s.stripe.URL()},
 	})

@@ -15,7 +15,7 @@ func (t *telling) enliven(ctx context.Context) error {
 	}
 	for _, p := range people {
 		body := fmt.Sprintf(`{"name": %q, "email": "%s@acme.example"}`, p.name, p.id)
-		if err := t.quietly(ctx, "", http.MethodPut, "/v1/users/"+p.id, body); err != nil {
+		if err := t.quietly(ctx, http.MethodPut, "/v1/users/"+p.id, body); err != nil {
 			return err
 		}
 	}
@@ -25,14 +25,14 @@ func (t *telling) enliven(ctx context.Context) error {
 		{http.MethodPut, "/v1/teams/acme/auto-top-up", `{"on": true, "threshold": 500, "pack": "pack_1000", "credits_per_month_max": 5000, "amount_per_month_max": 20000, "currency": "usd"}`},
 		{http.MethodPost, "/v1/users/olga/bonus", `{"credits": 750, "memo": "a present from the product"}`},
 	} {
-		if err := t.quietly(ctx, "", one.method, one.path, one.body); err != nil {
+		if err := t.quietly(ctx, one.method, one.path, one.body); err != nil {
 			return err
 		}
 	}
 	if err := t.work(ctx, 7); err != nil {
 		return err
 	}
-	return t.quietly(ctx, "", http.MethodPost, "/v1/teams/acme/invitations", `{"email": "emil@acme.example", "limit": {"kind": "period", "credits": 500}}`)
+	return t.quietly(ctx, http.MethodPost, "/v1/teams/acme/invitations", `{"email": "emil@acme.example", "limit": {"kind": "period", "credits": 500}}`)
 }
 
 // work lets members spend on each of so many days.
@@ -42,7 +42,7 @@ func (t *telling) work(ctx context.Context, days int) error {
 		for i, user := range who {
 			credits := 20 + (day*37+i*53)%90
 			body := fmt.Sprintf(`{"user_id": %q, "credits": %d, "memo": "day %d"}`, user, credits, day+1)
-			if err := t.quietly(ctx, "", http.MethodPost, spends, body); err != nil {
+			if err := t.quietly(ctx, http.MethodPost, spends, body); err != nil {
 				return err
 			}
 		}
@@ -53,9 +53,9 @@ func (t *telling) work(ctx context.Context, days int) error {
 	return t.settled(ctx)
 }
 
-// quietly asks the API for something that the story doesn't tell of.
-func (t *telling) quietly(ctx context.Context, user, method, path, body string) error {
-	status, raw, err := t.product.call(ctx, user, method, path, body)
+// quietly asks the API, as the backend, for something that the story doesn't tell of.
+func (t *telling) quietly(ctx context.Context, method, path, body string) error {
+	status, raw, err := t.product.call(ctx, "", method, path, body)
 	if err != nil {
 		return err
 	}

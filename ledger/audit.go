@@ -44,7 +44,7 @@ const (
 // got of what is wrong. Each reads a large table at most once, in the order of its key.
 var auditQueries = []string{
 	auditSums, auditHeld, auditEntries, auditKeys, auditSettled, auditUndone, auditPeers, auditPeerLots,
-	auditHolds, auditDebts, auditLots, auditLotMarks, auditBooks, auditUsage, auditDrawn,
+	auditHolds, auditDebts, auditLots, auditLotMarks, auditBooks, auditUsed,
 }
 
 // Audit recomputes all that the ledger keeps beside its entries and postings (L9), and

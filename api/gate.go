@@ -25,6 +25,12 @@ func (s *Server) gate(ctx huma.Context, next func(huma.Context)) {
 	r, w := humago.Unwrap(ctx)
 	c := callOf(r.Context())
 	sp := ctx.Operation().Metadata[specKey].(*spec)
+	// Before anything is read: in a flood those who are refused would otherwise take the time
+	// in which the others are served.
+	if sp.gathered && s.lanes.full(r.PathValue("team"), r.PathValue("user")) {
+		answerProblem(w, c, problem("overloaded", ""))
+		return
+	}
 	if err := s.admit(c, sp, w, r); err != nil {
 		answerProblem(w, c, problemOf(err))
 		return

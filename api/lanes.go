@@ -91,12 +91,22 @@ func (l *lanes) do(ctx context.Context, in teams.SpendIn) (*teams.SpendOut, erro
 		}
 		return answers[0].Value, answers[0].Err
 	}
+	return l.gatherer.Do(ctx, laneKey(in.TeamID, in.UserID), in)
+}
+
+// laneKey is whose requests are served in order: a team's, or a user's own.
+func laneKey(team, user string) uint64 {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(in.TeamID))
-	if in.TeamID == "" {
-		_, _ = h.Write([]byte("user " + in.UserID))
+	_, _ = h.Write([]byte(team))
+	if team == "" {
+		_, _ = h.Write([]byte("user " + user))
 	}
-	return l.gatherer.Do(ctx, h.Sum64(), in)
+	return h.Sum64()
+}
+
+// full tells whether a request of a team's, or of a user's own, would be refused now.
+func (l *lanes) full(team, user string) bool {
+	return l.gatherer != nil && l.gatherer.Full(laneKey(team, user))
 }
 
 type laneAnswers = []gather.Answer[*teams.SpendOut]

@@ -28,6 +28,7 @@ type spec struct {
 	keyless          bool          // posts nothing, so needs no idempotency key
 	secret           bool          // its answer holds a secret
 	export           bool          // may be answered as a file, which takes long
+	gathered         bool          // the lanes serve it
 }
 
 const specKey = "spec"

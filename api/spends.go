@@ -178,6 +178,7 @@ func viewSpend(kind string, out *teams.SpendOut) Spend {
 
 // spending registers an operation that the lanes serve.
 func spending[I, T any](s *Server, sp spec, ask func(*I) (teams.SpendIn, error), view func(*I, *teams.SpendOut) T) {
+	sp.gathered = true
 	sp.status, sp.tag, sp.method, sp.scopes = http.StatusCreated, "Spending", http.MethodPost, spends
 	sp.refusals = []int{http.StatusPaymentRequired, http.StatusNotFound, http.StatusConflict}
 	huma.Register(s.huma, sp.operation(), func(ctx context.Context, in *I) (*written[T], error) {

@@ -125,6 +125,26 @@ func TestFullQueue(t *testing.T) {
 			answered(t, quiet, []item{{3, 1}})
 		})
 	})
+	t.Run("IsToldOfBeforeAnybodyCalls", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d := open(gather.Config{QueueMax: 20, Lanes: 1}, nil)
+			d.busy(t, 1)
+			for n := range 10 {
+				if d.Full(1) {
+					t.Errorf("full with %d waiting", n)
+				}
+				d.call(t.Context(), item{1, n})
+			}
+			if !d.Full(1) || d.Full(2) {
+				t.Errorf("full for the loud key: %v, for the quiet one: %v", d.Full(1), d.Full(2))
+			}
+			d.reopen()
+			synctest.Wait()
+			if d.Full(1) {
+				t.Error("full though nobody waits")
+			}
+		})
+	})
 	t.Run("OfOnePlaceTakesOne", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			d := open(gather.Config{QueueMax: 1}, nil)

@@ -27,8 +27,7 @@ func (g *Gatherer[In, Out]) enqueue(key uint64, r *request[In, Out]) error {
 	if !known {
 		q = &queue[In, Out]{key: key}
 	}
-	// The more a key has waiting, the more room it must leave to the others.
-	if free := g.cfg.QueueMax - g.waiting; len(q.waiting) >= free {
+	if g.full(q) {
 		g.stats.Refused++
 		return ErrFull
 	}
@@ -41,6 +40,24 @@ func (g *Gatherer[In, Out]) enqueue(key uint64, r *request[In, Out]) error {
 		g.wake()
 	}
 	return nil
+}
+
+// Full tells whether a caller of that key would get ErrFull now, so that who can't be
+// served can be told so before anything is made ready for it.
+func (g *Gatherer[In, Out]) Full(key uint64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	q, known := g.keys[key]
+	if !known {
+		q = &queue[In, Out]{}
+	}
+	return !g.closed && g.full(q)
+}
+
+// full tells whether a queue may have no more waiting: the more a key has, the more room
+// it must leave to the others.
+func (g *Gatherer[In, Out]) full(q *queue[In, Out]) bool {
+	return len(q.waiting) >= g.cfg.QueueMax-g.waiting
 }
 
 // wake starts a lane if there is one idle and something to do for it. The caller holds

@@ -91,14 +91,21 @@ fuzz: install-postgres ## Run every fuzz target for a while (FUZZTIME=30s)
 	  done; done
 
 .PHONY: bench
-bench: install-postgres $(BENCHSTAT) ## Run the benchmarks and compare with the run before (TESTFLAGS=-bench=Spend)
+bench: build install-postgres ## Measure everything in a short form, some minutes; see docs/performance.md
+	bin/purser bench spends --seconds 3
+	bin/purser bench spends --seconds 3 --pools 1000
+	bin/purser bench holds --seconds 3
+	bin/purser bench events --seconds 3
+	bin/purser bench turn
+	bin/purser bench read --seconds 3
+	bin/purser bench audit
+	bin/purser bench fair --seconds 3
+
+.PHONY: bench-go
+bench-go: install-postgres $(BENCHSTAT) ## Run the Go benchmarks and compare with the run before (TESTFLAGS=-bench=Spend)
 	@if [ -f bin/bench.txt ]; then mv bin/bench.txt bin/bench.before.txt; fi
 	@set -o pipefail; go test -run '^$$' -bench . -benchmem -count 6 -timeout 2h $(TESTFLAGS) ./... | tee bin/bench.txt
 	@if [ -f bin/bench.before.txt ]; then $(BENCHSTAT) bin/bench.before.txt bin/bench.txt; fi
-
-.PHONY: bench-spends
-bench-spends: build install-postgres ## Measure spends over HTTP, gathered and a transaction each (BENCHFLAGS='--pools 10000')
-	bin/purser bench spends $(BENCHFLAGS)
 
 .PHONY: vuln
 vuln: $(GOVULNCHECK) ## Look for known vulnerabilities in what we link; needs the network

@@ -1,6 +1,6 @@
 # Every command a person needs. `make demo` and `make test` need only Go, git and
 # make; on Debian, root gets PostgreSQL installed on the way. `make test` also fetches
-# Stripe's command line from npm's registry, once.
+# Stripe's command line and axe-core from npm's registry, once, and installs Chromium.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -25,7 +25,7 @@ SOAK ?= 10m
 
 # Where goroutines share something, or two callers meet. The race detector slows
 # the pure packages down and finds nothing in them.
-CONCURRENT := ./api/... ./billing/stripeapi/... ./cmd/... ./internal/... ./ledger/... ./notify/... ./teams/... ./webhooks/... ./worker/...
+CONCURRENT := ./api/... ./billing/stripeapi/... ./cmd/... ./internal/... ./ledger/... ./notify/... ./teams/... ./web/... ./webhooks/... ./worker/...
 
 GOLANGCI_LINT := bin/golangci-lint
 GOVULNCHECK := bin/govulncheck
@@ -48,7 +48,7 @@ build: ## Build bin/purser, static and stamped with its version
 	go build $(BUILDFLAGS) -ldflags '$(LDFLAGS)' -o bin/purser ./cmd/purser
 
 .PHONY: test
-test: install-postgres install-stripe-cli format vet ## Everything a landing needs: format, vet, all tests
+test: install-postgres install-stripe-cli install-browser format vet ## Everything a landing needs: format, vet, all tests
 	go test $(TESTFLAGS) ./...
 
 .PHONY: check
@@ -71,7 +71,7 @@ arrows: install-postgres ## Hold the table of which package may import which
 	go test ./cmd/...
 
 .PHONY: race
-race: install-postgres install-stripe-cli ## Test the concurrent packages with the race detector, which needs gcc
+race: install-postgres install-stripe-cli install-browser ## Test the concurrent packages with the race detector, which needs gcc
 	@command -v "$${CC:-gcc}" >/dev/null || { \
 	  echo "The race detector needs cgo and so a C compiler. On Debian: apt-get install gcc libc6-dev"; exit 1; }
 	CGO_ENABLED=1 go test -race $(TESTFLAGS) $$(go list -e -f '{{.ImportPath}}' $(CONCURRENT) 2>/dev/null)
@@ -122,6 +122,10 @@ install-postgres: ## Install PostgreSQL's programs where they are missing
 .PHONY: install-stripe-cli
 install-stripe-cli: ## Fetch Stripe's own command line, which tries the local Stripe
 	@.ci/install-stripe-cli
+
+.PHONY: install-browser
+install-browser: ## Install Chromium and axe-core, which look at the hosted page
+	@.ci/install-browser
 
 # The tools have a module of their own, so that what they need stays out of ours.
 bin/%: tools/go.mod tools/go.sum

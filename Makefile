@@ -99,6 +99,7 @@ bench: build install-postgres ## Measure everything in a short form, some minute
 	bin/purser bench turn
 	bin/purser bench read --seconds 3
 	bin/purser bench audit
+	bin/purser bench growth --seconds 3
 	bin/purser bench fair --seconds 3
 
 .PHONY: bench-go

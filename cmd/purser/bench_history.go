@@ -11,8 +11,9 @@ import (
 const benchWritten = 200_000
 
 // history gives some teams' pools a past: so many spends of one credit each, by their
-// members in turn, as the ledger keeps them. Over HTTP a million would take ten minutes;
-// that they are as they must be is what the audit says.
+// members in turn, as the ledger keeps them, with keys, hashes and answers as long as those
+// of real ones. Over HTTP a million would take ten minutes; that they are as they must be
+// is what the audit says.
 func (b *bench) history(ctx context.Context, from, to, spends int) error {
 	conn, err := b.db.Pool.Acquire(ctx)
 	if err != nil {
@@ -46,8 +47,12 @@ func (b *bench) writeSpends(ctx context.Context, conn *pgx.Conn, from, to, spend
 		       (SELECT min(l.id) FROM %[3]s l WHERE l.book_id = b.id AND l.source = 'bonus') AS lot
 		FROM generate_series(@from::bigint, @to::bigint) AS t (n) JOIN %[1]s b ON b.id = @book::bigint + t.n * @stride::bigint)`
 	statements := []string{
-		`INSERT INTO %[4]s (book_id, sequence, kind, key, request_hash, actor, at, credits, holder_id)
-		 SELECT p.id, p.sequence + g, 'spend', 'written-' || p.sequence + g, '\x00', 'bench', p.window_start, 1, p.member || (g %% @members::bigint)
+		`INSERT INTO %[4]s (book_id, sequence, kind, key, request_hash, actor, at, credits, holder_id, answer)
+		 SELECT p.id, p.sequence + g, 'spend', 'request:' || md5(p.id || '-' || p.sequence + g)::uuid, sha256(int8send(p.sequence + g)),
+		        'backend', p.window_start, 1, p.member || (g %% @members::bigint),
+		        jsonb_build_object('at', p.window_start, 'user', p.member || (g %% @members::bigint), 'credits', 1, 'available', 1000000000 - p.sequence - g,
+		            'entry', jsonb_build_object('Book', p.id, 'Sequence', p.sequence + g), 'paid_from', jsonb_build_array(jsonb_build_object(
+		                'account', 'pool', 'credits', 1, 'lots', jsonb_build_array(jsonb_build_object('lot', p.lot, 'source', 'bonus', 'credits', 1)))))
 		 FROM ` + pools + ` p, generate_series(1, @spends::bigint) g`,
 		`INSERT INTO %[5]s (book_id, entry, line, lot_id, from_account, to_account, credits)
 		 SELECT p.id, p.sequence + g, 1, p.lot, 7, 2, 1 FROM ` + pools + ` p, generate_series(1, @spends::bigint) g`,

@@ -135,6 +135,7 @@ type commands struct {
 		Turn   benchTurnCommand   `cmd:"" help:"Measure the month's turn of many teams, against the same rows by bare SQL."`
 		Read   benchReadCommand   `cmd:"" help:"Measure reads of a pool with a long history, against one without."`
 		Audit  benchAuditCommand  `cmd:"" help:"Measure the audit, against a bare sum over the same postings."`
+		Growth benchGrowthCommand `cmd:"" help:"Measure how the ledger grows: sizes, depths of indexes, vacuum, and spends behind a long past."`
 		Fair   benchFairCommand   `cmd:"" help:"Measure how long a quiet pool waits beside a loud one, and what becomes of more spends than can be done."`
 		Load   benchLoadCommand   `cmd:"" hidden:"" help:"The load generator of purser bench."`
 	} `cmd:"" help:"Measurements on this machine."`

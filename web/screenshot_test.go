@@ -6,7 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/chromedp"
 	"github.com/jackc/pgx/v5"
 
 	"purser/teams"
@@ -32,14 +31,11 @@ func TestBrowser_PictureForTheReadme(t *testing.T) {
 		return err
 	})
 	c := w.chrome()
-	c.do(chromedp.EmulateViewport(1100, 720))
-	c.scheme("light")
+	c.Size(1100, 720)
+	c.Scheme("light")
 	c.goTo(w.link("ann", "acme"))
-	c.says("Acme Design")
-	png, err := chromedp.Run(c.ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		t.Fatal(err)
-	}
+	c.Says("Acme Design")
+	png := c.Picture()
 	if !strings.HasPrefix(string(png), "\x89PNG") || len(png) < 10_000 {
 		t.Errorf("no picture: %d bytes", len(png))
 	}
@@ -55,5 +51,5 @@ func TestBrowser_PictureForTheReadme(t *testing.T) {
 	if _, err := os.Stat("../" + picture); err != nil || !strings.Contains(string(readme), "("+picture+")") {
 		t.Errorf("the README doesn't show %s: %v", picture, err)
 	}
-	c.content()
+	c.Content()
 }

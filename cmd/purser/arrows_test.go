@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"web":                  {"teams", "billing", "ledger", "notify", "internal/gather"},
 	"client":               {},
 	"migrations":           {},
+	"internal/browsertest": {},
 	"internal/gather":      {},
 	"internal/localpg":     {},
 	"internal/localstripe": {},
@@ -52,6 +53,7 @@ var onlyFor = []struct {
 	{"github.com/stripe/stripe-go", []string{"billing/stripeapi"}, []string{"internal/localstripe"}, "one package calls Stripe"},
 	{"github.com/riverqueue/river", []string{"worker", "migrations", "cmd/purser"}, []string{"webhooks"}, "jobs are the worker's business"},
 	{"github.com/robfig/cron", []string{"worker"}, nil, "schedules are the worker's business"},
+	{"github.com/chromedp/", []string{"internal/browsertest"}, nil, "one package drives the browser, in tests only"},
 	{"github.com/alecthomas/kong", []string{"cmd/purser"}, nil, "the command line is cmd's"},
 }
 

@@ -55,7 +55,7 @@ func benchmarkSpends(b *testing.B, together int) {
 
 // benchmarkBook is a team of 16 with a monthly lot, its rollover and a pack, large enough
 // never to run out.
-func benchmarkBook(b *testing.B, pool *pgxpool.Pool) (id int64) {
+func benchmarkBook(b testing.TB, pool *pgxpool.Pool) (id int64) {
 	commit(b, pool, func(tx pgx.Tx) {
 		id = create(b, tx, TeamBook)
 		book := open(b, tx, day(0), Want{Book: id})

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"purser/internal/pgtest"
+	"purser/migrations"
 )
 
 func TestMigrate(t *testing.T) {
@@ -20,6 +22,29 @@ func TestMigrate(t *testing.T) {
 	shows(t, c.ok("migrate"), `^the database is up to date: version \d+$`)
 	c.ok("migrate", "--check")
 	c.ok("user", "list")
+}
+
+func TestMigrateCitus(t *testing.T) {
+	t.Parallel()
+
+	t.Run("IsRefusedWhereTheExtensionIsMissing", func(t *testing.T) {
+		t.Parallel()
+		c := newCLI(t)
+		c.fails(exitFailed, []string{"distributing the ledger", "extension citus", "CREATE EXTENSION"}, "migrate", "--citus")
+		c.fails(exitUsage, []string{"--check", "--citus"}, "migrate", "--citus", "--check")
+		c.ok("user", "set", "olga")
+	})
+	t.Run("ItIsTheLedgerThatIsDistributed", func(t *testing.T) {
+		t.Parallel()
+		var tables []string
+		for _, table := range migrations.ByBook() {
+			tables = append(tables, table.Name)
+		}
+		slices.Sort(tables)
+		if ours := slices.Sorted(slices.Values(ownerOf["ledger"])); !slices.Equal(tables, ours) {
+			t.Errorf("distributed are %v, and the ledger's are %v", tables, ours)
+		}
+	})
 }
 
 func TestAudit(t *testing.T) {

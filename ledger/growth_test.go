@@ -18,7 +18,7 @@ import (
 // PURSER_POSTINGS says how many to make; docs/scaling.md says what came of millions.
 func TestGrowth(t *testing.T) {
 	t.Parallel()
-	count := 20_000
+	count := 6_000
 	if s := os.Getenv("PURSER_POSTINGS"); s != "" {
 		var err error
 		if count, err = strconv.Atoi(s); err != nil {

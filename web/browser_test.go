@@ -33,6 +33,7 @@ func TestBrowser_AxeFindsNothing(t *testing.T) {
 		{"ann", "acme"}: {
 			"", "/members", "/members/bob", "/moves", "/moves/allocate", "/moves/transfer?look=1&from=bob&to=cleo&credits=5", "/moves/allocate?look=1&to=cleo&credits=999999",
 			"/usage", "/history", "/billing", "/billing/unassign", "/explain", "/mine", "/none",
+			"/settings", "/settings/owner?to=bob", "/settings/owner?to=nobody", "/settings/close",
 		},
 		{"bob", "acme"}: {"", "/usage", "/history"},
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -49,6 +50,14 @@ func (v *visit) Was(name, otherwise string) string {
 	}
 	if v.r.URL.Query().Has(name) {
 		return v.r.URL.Query().Get(name)
+	}
+	return otherwise
+}
+
+// Ticked tells whether a box was ticked when the form was sent; otherwise if none was sent.
+func (v *visit) Ticked(name string, otherwise bool) bool {
+	if v.r.Method == http.MethodPost {
+		return v.form.Has(name)
 	}
 	return otherwise
 }

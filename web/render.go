@@ -29,6 +29,7 @@ type screenTemplate = template.Template
 func (s *Server) readScreens() (map[string]*screenTemplate, error) {
 	base, err := template.New("layout.html").Funcs(template.FuncMap{
 		"asset": s.assetPath, "list": func(items ...any) []any { return items }, "beside": beside,
+		"int64": func(n int) int64 { return int64(n) }, // what counts in a text
 	}).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, fmt.Errorf("reading the layout: %w", err)
@@ -180,6 +181,7 @@ var sections = []struct {
 	{name: "history", team: true, personal: true},
 	{name: "billing", team: true, personal: true, managers: true},
 	{name: "explain", team: true, personal: true, managers: true},
+	{name: "settings", team: true, managers: true},
 	{name: "mine", team: true, managers: true},
 }
 

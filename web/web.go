@@ -127,6 +127,7 @@ func (s *Server) register() {
 	s.registerHistory()
 	s.registerExplain()
 	s.registerBilling()
+	s.registerSettings()
 	s.registerTeams()
 	s.mux.HandleFunc("/", s.unknown)
 }

@@ -89,10 +89,20 @@ func (w *world) user(id string) teams.User {
 // spend lets a member spend.
 func (w *world) spend(team, user string, credits int64) {
 	w.t.Helper()
+	w.draw(teams.SpendIn{Op: teams.OpSpend, TeamID: team, UserID: user, Credits: credits})
+}
+
+// hold lets a member hold.
+func (w *world) hold(team, user string, credits int64) {
+	w.t.Helper()
+	w.draw(teams.SpendIn{Op: teams.OpHold, TeamID: team, UserID: user, Credits: credits})
+}
+
+func (w *world) draw(in teams.SpendIn) {
+	w.t.Helper()
+	in.Key, in.Hash = fmt.Sprintf("s%d", w.made.Add(1)), []byte("h")
 	w.must(func(tx pgx.Tx) error {
-		out, _, err := teams.SpendMany(w.t.Context(), tx, w.catalog, []teams.SpendIn{{
-			Op: teams.OpSpend, TeamID: team, UserID: user, Credits: credits, Key: fmt.Sprintf("s%d", w.made.Add(1)), Hash: []byte("h"),
-		}}, w.clock.now())
+		out, _, err := teams.SpendMany(w.t.Context(), tx, w.catalog, []teams.SpendIn{in}, w.clock.now())
 		if err == nil {
 			err = out[0].Err
 		}

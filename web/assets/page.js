@@ -1,5 +1,5 @@
-// The page works without this. It tells the server the viewer's time zone, ticks all rows
-// at once, and copies links.
+// The page works without this. It tells the server the viewer's time zone, brings the tab of
+// the page into view on a phone, ticks all rows at once, and copies links.
 (function () {
   "use strict";
   try {
@@ -10,6 +10,9 @@
       if (!had && document.cookie.indexOf("purser_zone=") >= 0 && !document.querySelector(".told")) location.reload();
     }
   } catch (e) { /* times stay in UTC */ }
+
+  var here = document.querySelector(".tabs [aria-current]");
+  if (here) here.scrollIntoView({ block: "nearest", inline: "center" });
 
   document.querySelectorAll("[data-tick-all]").forEach(function (all) {
     all.hidden = false;

@@ -126,22 +126,42 @@ func (l *lanes) serve(ctx context.Context, batch []teams.SpendIn) (answers laneA
 	return answers, nil
 }
 
+// decide decides a batch in three round trips: one tells which books it is about, the
+// next locks and loads them, the last writes and commits.
 func (l *lanes) decide(ctx context.Context, batch []teams.SpendIn) (laneAnswers, error) {
-	var results []teams.SpendResult
-	err := pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) (err error) {
-		var low []int64
-		results, low, err = teams.SpendMany(ctx, tx, l.catalog, batch, l.now())
-		if err != nil || len(low) == 0 {
+	var d *teams.Decided
+	err := travel(ctx, l.pool, func(t *trip) (err error) {
+		d, err = teams.Decide(ctx, t, l.catalog, batch, l.now())
+		if err != nil || len(d.Low) > 0 {
 			return err
 		}
-		return l.stage(ctx, tx, low)
+		return t.commit(ctx, &d.Writes)
 	})
 	if err != nil {
 		return nil, err
+	}
+	results := d.Results
+	if len(d.Low) > 0 {
+		if results, err = l.stageLow(ctx, batch); err != nil {
+			return nil, err
+		}
 	}
 	answers := make(laneAnswers, len(results))
 	for i, r := range results {
 		answers[i] = gather.Answer[*teams.SpendOut]{Value: r.Out, Err: r.Err, Again: errors.Is(r.Err, teams.ErrAgain)}
 	}
 	return answers, nil
+}
+
+// stageLow decides a batch after which some book runs low anew, in a transaction that a
+// job can be staged in. That is seldom: a book runs low once for each top-up.
+func (l *lanes) stageLow(ctx context.Context, batch []teams.SpendIn) (results []teams.SpendResult, err error) {
+	err = pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+		var low []int64
+		if results, low, err = teams.SpendMany(ctx, tx, l.catalog, batch, l.now()); err != nil || len(low) == 0 {
+			return err
+		}
+		return l.stage(ctx, tx, low)
+	})
+	return results, err
 }

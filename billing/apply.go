@@ -175,7 +175,7 @@ func teamCapable(c *Catalog, sub *Subscription) bool {
 }
 
 func settleSubscription(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn, known *Subscription, before, after Location, at time.Time) (Outcome, error) {
-	states, err := openLocked(ctx, tx, c, at, ledger.Want{Book: after.BookID})
+	states, err := OpenStates(ctx, tx, c, at, ledger.Want{Book: after.BookID})
 	if err != nil {
 		return Outcome{}, err
 	}

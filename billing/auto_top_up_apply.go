@@ -194,7 +194,7 @@ func payTopUp(ctx context.Context, tx pgx.Tx, c *Catalog, p *Purchase, inv TopUp
 	}
 	p.Reason, p.URL, p.DeclineCode, p.PaidAt, p.PostedAt, p.DueAt = "", "", "", &paid, &at, nil
 	p.Amount, p.Currency = &inv.AmountPaid, inv.Currency
-	states, err := openLocked(ctx, tx, c, at, ledger.Want{Book: p.BookID, Keys: []string{topUpKey(p.ID)}})
+	states, err := OpenStates(ctx, tx, c, at, ledger.Want{Book: p.BookID, Keys: []string{topUpKey(p.ID)}})
 	if err != nil {
 		return err
 	}

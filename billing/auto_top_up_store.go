@@ -218,7 +218,7 @@ func openForTopUp(ctx context.Context, tx pgx.Tx, c *Catalog, in BeginTopUpIn) (
 		return nil, fmt.Errorf("locking book %d: %w", in.BookID, err)
 	}
 	at := in.Now()
-	states, err := openLocked(ctx, tx, c, at, ledger.Want{Book: in.BookID})
+	states, err := OpenStates(ctx, tx, c, at, ledger.Want{Book: in.BookID})
 	if err != nil {
 		return nil, err
 	}

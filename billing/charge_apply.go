@@ -133,7 +133,7 @@ func openRefunding(ctx context.Context, tx pgx.Tx, c *Catalog, charge Charge, pl
 			}
 		}
 	}
-	states, err := openLocked(ctx, tx, c, at, wants...)
+	states, err := OpenStates(ctx, tx, c, at, wants...)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func SettleBooks(ctx context.Context, tx pgx.Tx, c *Catalog, books []int64, now 
 	}
 	// Read after the locks: nobody has settled these books at a later instant.
 	at := now()
-	states, err := openLocked(ctx, tx, c, at, wants...)
+	states, err := OpenStates(ctx, tx, c, at, wants...)
 	if err != nil {
 		return nil, err
 	}

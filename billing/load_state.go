@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,65 +23,73 @@ func OpenState(ctx context.Context, tx pgx.Tx, c *Catalog, at time.Time, want le
 
 // OpenStates is OpenState for several books, locked in id order.
 func OpenStates(ctx context.Context, tx pgx.Tx, c *Catalog, at time.Time, wants ...ledger.Want) ([]*State, error) {
-	if err := ledger.Lock(ctx, tx, booksOf(wants)...); err != nil {
-		return nil, err
-	}
-	return openLocked(ctx, tx, c, at, wants...)
-}
-
-// openLocked is OpenStates for books that the transaction has locked already.
-func openLocked(ctx context.Context, tx pgx.Tx, c *Catalog, at time.Time, wants ...ledger.Want) ([]*State, error) {
-	l, err := loadSubs(ctx, tx, booksOf(wants), true)
-	if err != nil {
-		return nil, err
-	}
-	return statesOf(ctx, tx, c, l, wants, func(w []ledger.Want) ([]*ledger.Book, error) { return ledger.Open(ctx, tx, at, w...) })
+	return open(ctx, tx, QueueOpen(&pgx.Batch{}, c, at, wants...))
 }
 
 // ViewState loads a book without locking it, to settle it in memory and look at it. The
 // transaction should be REPEATABLE READ.
 func ViewState(ctx context.Context, tx pgx.Tx, c *Catalog, at time.Time, book int64) (*State, error) {
-	l, err := loadSubs(ctx, tx, []int64{book}, false)
-	if err != nil {
-		return nil, err
-	}
-	states, err := statesOf(ctx, tx, c, l, []ledger.Want{{Book: book}}, func(w []ledger.Want) ([]*ledger.Book, error) {
-		return ledger.View(ctx, tx, at, w...)
-	})
+	var batch pgx.Batch
+	want := ledger.Want{Book: book}
+	o := &Opening{batch: &batch, catalog: c, books: ledger.QueueView(&batch, at, want), subs: queueSubs(&batch, []int64{book}, false)}
+	states, err := open(ctx, tx, o)
 	if err != nil {
 		return nil, err
 	}
 	return states[0], nil
 }
 
-func booksOf(wants []ledger.Want) []int64 {
+// Opening is states on their way: they are there once the batch that they were queued in
+// has been read.
+type Opening struct {
+	batch   *pgx.Batch
+	catalog *Catalog
+	books   *ledger.Opening
+	subs    *subsLoader
+}
+
+// QueueOpen queues OpenStates: first the lock on the books and then what is read under it.
+func QueueOpen(batch *pgx.Batch, c *Catalog, at time.Time, wants ...ledger.Want) *Opening {
 	ids := make([]int64, len(wants))
 	for i, w := range wants {
 		ids[i] = w.Book
 	}
-	return ids
+	return &Opening{batch: batch, catalog: c, books: ledger.QueueOpen(batch, at, wants...), subs: queueSubs(batch, ids, true)}
 }
 
-func statesOf(ctx context.Context, tx pgx.Tx, c *Catalog, l *subsLoader, wants []ledger.Want, open func([]ledger.Want) ([]*ledger.Book, error)) ([]*State, error) {
-	wants = slices.Clone(wants)
-	for i := range wants {
-		for _, sub := range l.byBook[wants[i].Book] {
+func open(ctx context.Context, tx pgx.Tx, o *Opening) ([]*State, error) {
+	if err := tx.SendBatch(ctx, o.batch).Close(); err != nil {
+		return nil, fmt.Errorf("opening books: %w", err)
+	}
+	return o.States(ctx, tx)
+}
+
+// States gives the states in the order of the wants. Lots that periods go on with though
+// nothing is left of them, and periods that lots go back to, are read only now, where there
+// are any.
+func (o *Opening) States(ctx context.Context, q ledger.Querier) ([]*State, error) {
+	books, err := o.books.Books()
+	if err != nil {
+		return nil, err
+	}
+	origins := make([][]string, len(books))
+	for i, b := range books {
+		for _, sub := range o.subs.byBook[b.ID] {
 			for _, p := range sub.Periods {
-				if p.TurnedAt == nil && p.LotOrigin != "" {
-					wants[i].Origins = append(wants[i].Origins, p.LotOrigin)
+				if _, loaded := b.Lot(p.LotOrigin); p.TurnedAt == nil && p.LotOrigin != "" && !loaded {
+					origins[i] = append(origins[i], p.LotOrigin)
 				}
 			}
 		}
 	}
-	books, err := open(wants)
-	if err != nil {
+	if err := ledger.LoadLots(ctx, q, books, origins); err != nil {
 		return nil, err
 	}
 	states := make([]*State, len(books))
 	for i, b := range books {
-		states[i] = &State{Book: b, Catalog: c, Subs: l.byBook[b.ID], topUpLow: l.low[b.ID], resting: restingCredits(b)}
+		states[i] = &State{Book: b, Catalog: o.catalog, Subs: o.subs.byBook[b.ID], topUpLow: o.subs.low[b.ID], resting: restingCredits(b)}
 	}
-	return states, loadOlderPeriods(ctx, tx, states)
+	return states, loadOlderPeriods(ctx, q, states)
 }
 
 // subsLoader collects what the batch brings in of some books' subscriptions.
@@ -93,19 +100,15 @@ type subsLoader struct {
 	low    map[int64]*int64 // the thresholds of automatic top-ups that wait for credits to run low
 }
 
-// loadSubs loads the subscriptions of books with the periods that still matter and with
-// what their customers owe, in one round trip.
-func loadSubs(ctx context.Context, tx pgx.Tx, books []int64, lock bool) (*subsLoader, error) {
+// queueSubs queues the subscriptions of books with the periods that still matter and with
+// what their customers owe.
+func queueSubs(batch *pgx.Batch, books []int64, lock bool) *subsLoader {
 	l := &subsLoader{books: books, byBook: map[int64][]*Sub{}, byID: map[string]*Sub{}, low: map[int64]*int64{}}
-	var batch pgx.Batch
-	l.queueSubs(&batch)
-	l.queuePeriods(&batch)
-	l.queueOwed(&batch, lock)
-	l.queueTopUps(&batch)
-	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
-		return nil, fmt.Errorf("reading subscriptions: %w", err)
-	}
-	return l, nil
+	l.queueSubs(batch)
+	l.queuePeriods(batch)
+	l.queueOwed(batch, lock)
+	l.queueTopUps(batch)
+	return l
 }
 
 func (l *subsLoader) queueTopUps(batch *pgx.Batch) {
@@ -237,7 +240,7 @@ type customerOwed struct{ loaded, now int64 }
 // loadOlderPeriods loads what queuePeriods left out when a lot of an old period was
 // loaded: because it still has something left, held or frozen, or because somebody means
 // to give something back to it. What comes back joins every turn since.
-func loadOlderPeriods(ctx context.Context, tx pgx.Tx, states []*State) error {
+func loadOlderPeriods(ctx context.Context, q ledger.Querier, states []*State) error {
 	subs, from := map[string]*Sub{}, map[string]int64{}
 	for _, s := range states {
 		for lot := range s.Book.Lots() {
@@ -260,7 +263,7 @@ func loadOlderPeriods(ctx context.Context, tx pgx.Tx, states []*State) error {
 		sub.Periods = nil
 		ids, oldest = append(ids, id), append(oldest, from[id])
 	}
-	rows, err := tx.Query(ctx, `
+	rows, err := q.Query(ctx, `
 		SELECT `+periodColumns+`
 		FROM unnest($1::text[], $2::bigint[]) AS s (id, oldest)
 		JOIN periods p ON p.subscription_id = s.id AND p.number >= s.oldest

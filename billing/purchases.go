@@ -170,7 +170,7 @@ func ApplyCheckout(ctx context.Context, tx pgx.Tx, c *Catalog, session CheckoutS
 	if p.State == PurchasePaid {
 		return Outcome{State: EventDone}, nil
 	}
-	states, err := openLocked(ctx, tx, c, at, ledger.Want{Book: p.BookID, Keys: []string{topUpKey(id)}})
+	states, err := OpenStates(ctx, tx, c, at, ledger.Want{Book: p.BookID, Keys: []string{topUpKey(id)}})
 	if err != nil {
 		return Outcome{}, err
 	}

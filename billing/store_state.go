@@ -14,13 +14,24 @@ import (
 // Save writes what settling decided, of however many books in a few statements. The
 // states are spent afterwards.
 func Save(ctx context.Context, tx pgx.Tx, states ...*State) error {
-	books := make([]*ledger.Book, len(states))
 	var batch pgx.Batch
+	if err := QueueSave(&batch, states...); err != nil || batch.Len() == 0 {
+		return err
+	}
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("writing books: %w", err)
+	}
+	return nil
+}
+
+// QueueSave queues Save, for callers who have more to write.
+func QueueSave(batch *pgx.Batch, states ...*State) error {
+	books := make([]*ledger.Book, len(states))
 	var notices []Notice
 	var rows savedRows
 	for i, s := range states {
 		books[i] = s.Book
-		s.queueTopUp(&batch)
+		s.queueTopUp(batch)
 		s.tellLow()
 		notices = append(notices, s.notices...)
 		s.notices = nil
@@ -30,16 +41,11 @@ func Save(ctx context.Context, tx pgx.Tx, states ...*State) error {
 			}
 		}
 	}
-	if err := queueNotices(&batch, notices); err != nil {
+	if err := queueNotices(batch, notices); err != nil {
 		return err
 	}
-	rows.queue(&batch)
-	if batch.Len() > 0 {
-		if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
-			return fmt.Errorf("writing subscriptions: %w", err)
-		}
-	}
-	return ledger.Write(ctx, tx, books...)
+	rows.queue(batch)
+	return ledger.QueueWrite(batch, books...)
 }
 
 // queueTopUp has an automatic top-up decided once credits have run low (P2), whatever

@@ -225,11 +225,11 @@ func queueDrawnRows(batch *pgx.Batch, books []*Book) {
 
 // RecountDrawn reads what the wanted holders drew in a window that the book has just
 // jumped to: what was loaded is of the window before.
-func RecountDrawn(ctx context.Context, tx pgx.Tx, b *Book) error {
+func RecountDrawn(ctx context.Context, q Querier, b *Book) error {
 	if len(b.drawn) == 0 || b.Window.Equal(b.loadedWindow) {
 		return nil
 	}
-	rows, err := tx.Query(ctx, countDrawn("$1", "$2"), b.ID, b.Window)
+	rows, err := q.Query(ctx, countDrawn("$1", "$2"), b.ID, b.Window)
 	if err != nil {
 		return fmt.Errorf("counting what was drawn: %w", err)
 	}
@@ -249,28 +249,34 @@ func RecountDrawn(ctx context.Context, tx pgx.Tx, b *Book) error {
 	return nil
 }
 
-// HoldersOf tells on whose behalf entries were made.
-func HoldersOf(ctx context.Context, tx pgx.Tx, refs []EntryRef) (map[EntryRef]string, error) {
-	books, sequences := make([]int64, len(refs)), make([]int64, len(refs))
-	for i, r := range refs {
-		books[i], sequences[i] = r.Book, r.Sequence
-	}
-	rows, err := tx.Query(ctx, `
-		SELECT e.book_id, e.sequence, e.holder_id
-		FROM unnest($1::bigint[], $2::bigint[]) AS w (book_id, sequence) JOIN entries e USING (book_id, sequence)`, books, sequences)
-	if err != nil {
-		return nil, fmt.Errorf("reading whose entries they are: %w", err)
-	}
+// QueueHolders queues a look at on whose behalf entries were made.
+func QueueHolders(batch *pgx.Batch, refs []EntryRef) map[EntryRef]string {
+	books, sequences := RefColumns(refs)
 	holders := map[EntryRef]string{}
-	var ref EntryRef
-	var holder string
-	if _, err := pgx.ForEachRow(rows, []any{&ref.Book, &ref.Sequence, &holder}, func() error {
-		holders[ref] = holder
-		return nil
-	}); err != nil {
-		return nil, fmt.Errorf("reading whose entries they are: %w", err)
-	}
-	return holders, nil
+	batch.Queue(`
+		SELECT w.book_id, w.sequence, h.holder_id
+		FROM unnest($1::bigint[], $2::bigint[]) AS w (book_id, sequence)
+		CROSS JOIN LATERAL `+HolderSQL("w.book_id", "w.sequence")+` h`, books, sequences).Query(func(rows pgx.Rows) error {
+		var ref EntryRef
+		var holder string
+		_, err := pgx.ForEachRow(rows, []any{&ref.Book, &ref.Sequence, &holder}, func() error {
+			holders[ref] = holder
+			return nil
+		})
+		return err
+	})
+	return holders
+}
+
+// HolderSQL is a subquery that selects on whose behalf an entry was made, for callers who
+// read rows of their own by it in the same round trip. Both are SQL.
+func HolderSQL(book, sequence string) string {
+	return `(SELECT holder_id FROM entries WHERE book_id = ` + book + ` AND sequence = ` + sequence + ` LIMIT 1)`
+}
+
+// RefColumns gives references as two arrays.
+func RefColumns(refs []EntryRef) (books, sequences []int64) {
+	return column(refs, func(r EntryRef) int64 { return r.Book }), column(refs, func(r EntryRef) int64 { return r.Sequence })
 }
 
 // Known gives an entry by its key, if it was loaded or made.

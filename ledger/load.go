@@ -11,6 +11,7 @@ import (
 
 // Querier is what loading needs: a transaction, a connection or a pool.
 type Querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
@@ -30,13 +31,64 @@ type Want struct {
 // be READ COMMITTED: what is loaded is what was committed once the lock was granted.
 // Holds that are due by at are loaded too, so that the caller can settle them.
 func Open(ctx context.Context, tx pgx.Tx, at time.Time, wants ...Want) ([]*Book, error) {
-	return load(ctx, tx, at, wants, true)
+	return load(ctx, tx, QueueOpen(&pgx.Batch{}, at, wants...))
 }
 
 // View loads books without locking them, to be looked at and never written. The caller
 // gives a REPEATABLE READ transaction, or else the parts may be of different instants.
 func View(ctx context.Context, q Querier, at time.Time, wants ...Want) ([]*Book, error) {
-	return load(ctx, q, at, wants, false)
+	return load(ctx, q, QueueView(&pgx.Batch{}, at, wants...))
+}
+
+// Opening is books on their way: they are there once the batch that they were queued in
+// has been read.
+type Opening struct {
+	loader *loader
+	wants  []Want
+}
+
+// QueueOpen queues Open: first the lock and then what is read under it. So a caller can
+// queue behind it what else it must read under the lock, and wait once for all of it.
+func QueueOpen(batch *pgx.Batch, at time.Time, wants ...Want) *Opening {
+	return queueLoad(batch, at, wants, true)
+}
+
+// QueueView queues View.
+func QueueView(batch *pgx.Batch, at time.Time, wants ...Want) *Opening {
+	return queueLoad(batch, at, wants, false)
+}
+
+// Books gives the books in the order of the wants.
+func (o *Opening) Books() ([]*Book, error) {
+	books := make([]*Book, 0, len(o.wants))
+	for _, w := range o.wants {
+		b, ok := o.loader.books[w.Book]
+		if !ok {
+			return nil, fmt.Errorf("book %d: %w", w.Book, ErrBookNotFound)
+		}
+		books = append(books, b)
+	}
+	return books, nil
+}
+
+// LoadLots loads lots by their origins into open books that lack them: nothing is left of
+// them, so that they were not loaded with the rest.
+func LoadLots(ctx context.Context, q Querier, books []*Book, origins [][]string) error {
+	l := &loader{batch: &pgx.Batch{}, books: map[int64]*Book{}}
+	for i, b := range books {
+		l.books[b.ID] = b
+		for _, origin := range origins[i] {
+			l.originBooks, l.origins = append(l.originBooks, b.ID), append(l.origins, origin)
+		}
+	}
+	if l.origins == nil {
+		return nil
+	}
+	l.queueLots()
+	if err := q.SendBatch(ctx, l.batch).Close(); err != nil {
+		return fmt.Errorf("loading lots: %w", err)
+	}
+	return nil
 }
 
 // Lock locks books in id order and loads nothing: for callers who must read tables of
@@ -60,7 +112,7 @@ func Lock(ctx context.Context, tx pgx.Tx, books ...int64) error {
 type loader struct {
 	at    time.Time
 	books map[int64]*Book
-	batch pgx.Batch
+	batch *pgx.Batch
 
 	undo map[EntryRef]bool
 
@@ -75,8 +127,15 @@ type loader struct {
 	drawnHolders       []string
 }
 
-func load(ctx context.Context, q Querier, at time.Time, wants []Want, lock bool) ([]*Book, error) {
-	l := &loader{at: at, books: map[int64]*Book{}, undo: map[EntryRef]bool{}}
+func load(ctx context.Context, q Querier, o *Opening) ([]*Book, error) {
+	if err := q.SendBatch(ctx, o.loader.batch).Close(); err != nil {
+		return nil, fmt.Errorf("loading books: %w", err)
+	}
+	return o.Books()
+}
+
+func queueLoad(batch *pgx.Batch, at time.Time, wants []Want, lock bool) *Opening {
+	l := &loader{at: at, batch: batch, books: map[int64]*Book{}, undo: map[EntryRef]bool{}}
 	for _, w := range wants {
 		l.want(w)
 	}
@@ -95,18 +154,7 @@ func load(ctx context.Context, q Querier, at time.Time, wants []Want, lock bool)
 	l.queueHolds()
 	l.queueDebts()
 	l.queueDrawn()
-	if err := q.SendBatch(ctx, &l.batch).Close(); err != nil {
-		return nil, fmt.Errorf("loading books: %w", err)
-	}
-	out := make([]*Book, 0, len(wants))
-	for _, w := range wants {
-		b, ok := l.books[w.Book]
-		if !ok {
-			return nil, fmt.Errorf("book %d: %w", w.Book, ErrBookNotFound)
-		}
-		out = append(out, b)
-	}
-	return out, nil
+	return &Opening{l, wants}
 }
 
 func (l *loader) want(w Want) {
@@ -220,7 +268,9 @@ func (l *loader) queueLots() {
 			if parentBook != nil {
 				t.Parent = &LotRef{Book: *parentBook, Lot: *parentLot}
 			}
-			l.books[t.book].addLot(&t)
+			if b := l.books[t.book]; b.lots[t.ID] == nil {
+				b.addLot(&t)
+			}
 		}
 		return rows.Err()
 	})

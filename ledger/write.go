@@ -43,6 +43,18 @@ var (
 // books are spent afterwards: open them again to decide more. When it fails, the
 // transaction must be rolled back.
 func Write(ctx context.Context, tx pgx.Tx, books ...*Book) error {
+	var batch pgx.Batch
+	if err := QueueWrite(&batch, books...); err != nil || batch.Len() == 0 {
+		return err
+	}
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("writing to the ledger: %w", err)
+	}
+	return nil
+}
+
+// QueueWrite queues Write, for callers who have more to write.
+func QueueWrite(batch *pgx.Batch, books ...*Book) error {
 	books = slices.Clone(books)
 	slices.SortFunc(books, func(x, y *Book) int { return cmp.Compare(x.ID, y.ID) })
 	books = slices.Compact(books)
@@ -55,25 +67,18 @@ func Write(ctx context.Context, tx pgx.Tx, books ...*Book) error {
 		}
 		b.written = true
 	}
-	var batch pgx.Batch
-	queueBookRows(&batch, books)
-	queueAccountRows(&batch, books)
-	queueUsageRecount(&batch, books)
-	queueDrawnRecount(&batch, books)
-	queueEntryRows(&batch, books)
-	queueLotRows(&batch, books)
-	queuePostingRows(&batch, books)
-	queuePortionRows(&batch, books)
-	queueHoldRows(&batch, books)
-	queueDebtRows(&batch, books)
-	queueUsageRows(&batch, books)
-	queueDrawnRows(&batch, books)
-	if batch.Len() == 0 {
-		return nil
-	}
-	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
-		return fmt.Errorf("writing to the ledger: %w", err)
-	}
+	queueBookRows(batch, books)
+	queueAccountRows(batch, books)
+	queueUsageRecount(batch, books)
+	queueDrawnRecount(batch, books)
+	queueEntryRows(batch, books)
+	queueLotRows(batch, books)
+	queuePostingRows(batch, books)
+	queuePortionRows(batch, books)
+	queueHoldRows(batch, books)
+	queueDebtRows(batch, books)
+	queueUsageRows(batch, books)
+	queueDrawnRows(batch, books)
 	return nil
 }
 

@@ -109,17 +109,22 @@ func Members(ctx context.Context, db billing.DB, teamID string) ([]Member, error
 }
 
 func storeMember(ctx context.Context, tx pgx.Tx, m Member) error {
-	_, err := tx.Exec(ctx, `
+	var batch pgx.Batch
+	queueMember(&batch, m)
+	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("storing member %q: %w", m.UserID, err)
+	}
+	return nil
+}
+
+func queueMember(batch *pgx.Batch, m Member) {
+	batch.Queue(`
 		INSERT INTO members (team_id, user_id, role, access, access_given, personal_by, limit_kind, limit_credits, seat_at, joined_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		ON CONFLICT (team_id, user_id) DO UPDATE SET role = EXCLUDED.role, access = EXCLUDED.access,
 			access_given = EXCLUDED.access_given, personal_by = EXCLUDED.personal_by, limit_kind = EXCLUDED.limit_kind,
 			limit_credits = EXCLUDED.limit_credits, seat_at = EXCLUDED.seat_at`,
 		m.TeamID, m.UserID, m.Role, m.Access, m.AccessGiven, m.PersonalBy, m.LimitKind, m.LimitAmount, m.SeatAt, m.JoinedAt)
-	if err != nil {
-		return fmt.Errorf("storing member %q: %w", m.UserID, err)
-	}
-	return nil
 }
 
 // goPersonal makes the member personal, and remembers who did so.

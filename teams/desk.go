@@ -1,0 +1,187 @@
+package teams
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"purser/billing"
+	"purser/ledger"
+)
+
+// openDesk reads what the requests are about, locks the books, and reads again: what
+// was read before the lock only told what to lock. That takes two round trips, since what
+// is read under the lock is sent along with it: each statement sees what was committed
+// before it began, and it begins once the lock is granted.
+func openDesk(ctx context.Context, q ledger.Querier, c *billing.Catalog, ins []SpendIn, at time.Time) (*desk, error) {
+	d := &desk{at: at, states: map[int64]*billing.State{}, changed: map[memberKey]bool{}, taken: map[bookKey]bool{}}
+	if err := d.look(ctx, q, ins); err != nil {
+		return nil, err
+	}
+	wants := d.wants(ins)
+	if len(wants) == 0 {
+		return d, nil
+	}
+	var batch pgx.Batch
+	opening := billing.QueueOpen(&batch, c, at, wants...)
+	d.queueTaken(&batch, ins)
+	d.queueRead(&batch, ins, nil)
+	if err := q.SendBatch(ctx, &batch).Close(); err != nil {
+		return nil, fmt.Errorf("opening the books: %w", err)
+	}
+	states, err := opening.States(ctx, q)
+	if err != nil {
+		return nil, fmt.Errorf("opening the books: %w", err)
+	}
+	for _, s := range states {
+		d.states[s.Book.ID] = s
+		if err := s.Settle(at); err != nil {
+			return nil, err
+		}
+		if err := ledger.RecountDrawn(ctx, q, s.Book); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// look reads, without a lock, whom the requests are about. A team's capture, release or
+// reversal is about whoever the entry was made for.
+func (d *desk) look(ctx context.Context, q ledger.Querier, ins []SpendIn) error {
+	var settled settledRefs
+	for _, in := range ins {
+		d.whom = append(d.whom, memberKey{in.TeamID, in.UserID})
+		if in.TeamID != "" && in.Of.Sequence != 0 {
+			settled.teams, settled.refs = append(settled.teams, in.TeamID), append(settled.refs, in.Of)
+		}
+	}
+	var batch pgx.Batch
+	var holders map[ledger.EntryRef]string
+	if settled.refs != nil {
+		holders = ledger.QueueHolders(&batch, settled.refs)
+	}
+	d.queueRead(&batch, ins, &settled)
+	if err := q.SendBatch(ctx, &batch).Close(); err != nil {
+		return fmt.Errorf("reading teams and members: %w", err)
+	}
+	for i, in := range ins {
+		if in.TeamID != "" && in.Of.Sequence != 0 {
+			d.whom[i].user = holders[in.Of]
+		}
+	}
+	return nil
+}
+
+// settledRefs are entries to be settled, with the teams that are asked to.
+type settledRefs struct {
+	teams []string
+	refs  []ledger.EntryRef
+}
+
+// queueRead queues the teams, and the members and users that the requests are about or
+// come from. Those of entries that are to be settled are found by the entries themselves,
+// as long as nobody knows whom they are about.
+func (d *desk) queueRead(batch *pgx.Batch, ins []SpendIn, settled *settledRefs) {
+	var teamIDs, userIDs []string
+	for i, k := range d.whom {
+		teamIDs, userIDs = append(teamIDs, k.team), append(userIDs, k.user)
+		if by := ins[i].By; !by.Backend() && by.User != k.user {
+			teamIDs, userIDs = append(teamIDs, k.team), append(userIDs, by.User)
+		}
+	}
+	if settled == nil {
+		settled = &settledRefs{}
+	}
+	books, sequences := ledger.RefColumns(settled.refs)
+	d.teams, d.users, d.members = map[string]*Team{}, map[string]*User{}, map[memberKey]*Member{}
+	batch.Queue(`SELECT `+teamColumns+` FROM teams WHERE id = ANY($1)`, teamIDs).Query(func(rows pgx.Rows) error {
+		list, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[Team])
+		for _, t := range list {
+			d.teams[t.ID] = t
+		}
+		return err
+	})
+	batch.Queue(`
+		SELECT `+userColumns+` FROM users WHERE id IN (
+			SELECT unnest($1::text[])
+			UNION ALL
+			SELECT `+ledger.HolderSQL("w.book_id", "w.sequence")+` FROM unnest($2::bigint[], $3::bigint[]) AS w (book_id, sequence))`,
+		userIDs, books, sequences).Query(func(rows pgx.Rows) error {
+		list, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[User])
+		for _, u := range list {
+			d.users[u.ID] = u
+		}
+		return err
+	})
+	batch.Queue(`
+		SELECT `+memberColumns+` FROM members WHERE (team_id, user_id) IN (
+			SELECT * FROM unnest($1::text[], $2::text[])
+			UNION ALL
+			SELECT w.team_id, `+ledger.HolderSQL("w.book_id", "w.sequence")+`
+			FROM unnest($3::text[], $4::bigint[], $5::bigint[]) AS w (team_id, book_id, sequence))`,
+		teamIDs, userIDs, settled.teams, books, sequences).Query(func(rows pgx.Rows) error {
+		list, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[Member])
+		for _, m := range list {
+			d.members[memberKey{m.TeamID, m.UserID}] = m
+		}
+		return err
+	})
+}
+
+// queueTaken finds which keys were used for other kinds of write. A place keeps its book,
+// so that it may be asked by what was read before the lock.
+func (d *desk) queueTaken(batch *pgx.Batch, ins []SpendIn) {
+	var books []int64
+	var keys []string
+	for _, in := range ins {
+		if t, err := d.place(in); err == nil {
+			books, keys = append(books, t.BookID), append(keys, in.Key)
+		}
+	}
+	queueTaken(batch, books, keys, d.at, d.taken)
+}
+
+// wants says which books the requests need, and what of their past.
+func (d *desk) wants(ins []SpendIn) []ledger.Want {
+	byBook := map[int64]*ledger.Want{}
+	want := func(book int64) *ledger.Want {
+		if byBook[book] == nil {
+			byBook[book] = &ledger.Want{Book: book}
+		}
+		return byBook[book]
+	}
+	for i, in := range ins {
+		team, err := d.place(in)
+		if err != nil {
+			continue // decide refuses it
+		}
+		w := want(team.BookID)
+		w.Keys = append(w.Keys, ledgerKey(in.Key))
+		whom := d.whom[i]
+		if whom.user != "" {
+			w.Drawn = append(w.Drawn, whom.user)
+		}
+		if m, ok := d.members[whom]; ok && (m.Access == PersonalAccess || team.FallBack) && d.users[m.UserID] != nil {
+			want(d.users[m.UserID].BookID)
+		}
+		if in.Of.Sequence != 0 && d.mayHold(team, whom.user, in.Of.Book) {
+			w := want(in.Of.Book)
+			w.Undo = append(w.Undo, in.Of.Sequence)
+			if in.Op != OpReverse {
+				w.Holds = append(w.Holds, in.Of.Sequence)
+			}
+		}
+	}
+	wants := make([]ledger.Want, 0, len(byBook))
+	for _, w := range byBook {
+		wants = append(wants, *w)
+	}
+	return wants
+}
+
+// mayHold keeps requests from reaching into books that have nothing to do with the team.
+func (d *desk) mayHold(team *Team, userID string, book int64) bool {
+	return book == team.BookID || d.users[userID] != nil && d.users[userID].BookID == book
+}

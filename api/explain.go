@@ -28,7 +28,7 @@ type ExplainedTopUp struct {
 }
 
 func viewExplainedTopUp(e *billing.TopUpExplanation, teamID, userID string) *ExplainedTopUp {
-	v := &ExplainedTopUp{AutoTopUp: viewAutoTopUp(e.Setting), Why: e.Why}
+	v := &ExplainedTopUp{AutoTopUp: viewAutoTopUp(e.Setting), Why: e.Why.Strings()}
 	v.TeamID, v.UserID = teamID, userID // also where nobody ever chose one
 	if e.Last != nil {
 		last := viewPurchase(*e.Last)
@@ -49,7 +49,7 @@ type Forecast struct {
 }
 
 func viewForecast(f billing.Forecast) Forecast {
-	return Forecast{At: f.At.UTC(), Kind: string(f.Kind), Credits: f.Credits, If: f.If, Sentence: f.Sentence}
+	return Forecast{At: f.At.UTC(), Kind: string(f.Kind), Credits: f.Credits, If: f.If, Sentence: f.Sentence.String()}
 }
 
 // MemberExplanation says why a member has what a member has, and what comes next.
@@ -66,7 +66,7 @@ func (s *Server) explanation(ctx context.Context, tx pgx.Tx, c *call, book int64
 	if err != nil {
 		return Explanation{}, nil, err
 	}
-	return Explanation{Pool: viewPool(e.Pool), Why: e.Why, Next: mapped(e.Next, viewForecast), Sentences: e.Sentences}, e, nil
+	return Explanation{Pool: viewPool(e.Pool), Why: e.Why.Strings(), Next: mapped(e.Next, viewForecast), Sentences: e.Sentences}, e, nil
 }
 
 func (s *Server) registerExplain() {
@@ -117,7 +117,7 @@ func (s *Server) registerExplain() {
 			return MemberExplanation{}, err
 		}
 		return MemberExplanation{
-			Member: viewMember(e.View), Access: viewAccess(e.Access), Why: e.Why, Next: mapped(e.Next, viewForecast),
+			Member: viewMember(e.View), Access: viewAccess(e.Access), Why: e.Why.Strings(), Next: mapped(e.Next, viewForecast),
 			Sentences: billing.Sentences(e.Why, e.Next),
 		}, nil
 	})

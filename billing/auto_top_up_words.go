@@ -1,7 +1,5 @@
 package billing
 
-import "fmt"
-
 // topUpWords say of each reason what it means, and what would help, for people and for
 // programs.
 var topUpWords = map[string]struct {
@@ -36,42 +34,45 @@ func (s AutoTopUp) Helps() []string {
 	return helps
 }
 
-// Sentence says where an automatic top-up stands and why.
-func (s AutoTopUp) Sentence() string {
-	means := topUpWords[s.Reason].means
-	buys := fmt.Sprintf("buys %s once %d credits or fewer are available", s.Pack, s.Threshold)
+// Sentence is Saying in English.
+func (s AutoTopUp) Sentence() string { return s.Saying().String() }
+
+// Saying says where an automatic top-up stands and why.
+func (s AutoTopUp) Saying() Saying {
+	pack, reason := PackName(s.Pack), TopUpReason(s.Reason)
 	switch s.State {
 	case TopUpReady:
 		if s.CheckAt != nil {
-			return "Automatic top-up " + buys + "; it is about to look."
+			return NewSaying("top_up.looks", "Automatic top-up buys %[2]s once %[1]d credits or fewer are available; it is about to look.", s.Threshold, pack)
 		}
-		return "Automatic top-up " + buys + "; when it last looked there were more."
+		return NewSaying("top_up.looked", "Automatic top-up buys %[2]s once %[1]d credits or fewer are available; when it last looked there were more.", s.Threshold, pack)
 	case TopUpBuying:
-		return fmt.Sprintf("Automatic top-up is buying %s: its payment is on its way.", s.Pack)
+		return NewSaying("top_up.buying", "Automatic top-up is buying %s: its payment is on its way.", pack)
 	case TopUpAction:
-		return "Automatic top-up waits for somebody to pay on the purchase's page: " + means + "."
+		return NewSaying("top_up.action", "Automatic top-up waits for somebody to pay on the purchase's page: %s.", reason)
 	case TopUpRetrying:
-		said := fmt.Sprintf("Automatic top-up was declined %s", inARow(s.Declines))
-		if s.CheckAt != nil {
-			said += " and tries again on " + dayOf(*s.CheckAt)
-		}
-		return said + "."
+		return s.retrying()
 	case TopUpWaiting:
-		return "Automatic top-up would buy but waits: " + means + "."
+		return NewSaying("top_up.waiting", "Automatic top-up would buy but waits: %s.", reason)
 	case TopUpCapped:
-		return "Automatic top-up buys no more this month: " + means + "."
+		return NewSaying("top_up.capped", "Automatic top-up buys no more this month: %s.", reason)
 	case TopUpSuspended:
-		return "Automatic top-up is suspended until the card is changed or it is switched on again: " + means + "."
+		return NewSaying("top_up.suspended", "Automatic top-up is suspended until the card is changed or it is switched on again: %s.", reason)
 	}
-	if means != "" {
-		return "Automatic top-up is off: " + means + "."
+	if reason.String() != "" {
+		return NewSaying("top_up.off_because", "Automatic top-up is off: %s.", reason)
 	}
-	return "Automatic top-up is off, so nothing is bought by itself."
+	return NewSaying("top_up.off", "Automatic top-up is off, so nothing is bought by itself.")
 }
 
-func inARow(n int) string {
-	if n == 1 {
-		return "once"
+// retrying says that it was declined. Between two attempts it knows when the next one is.
+func (s AutoTopUp) retrying() Saying {
+	declines := int64(s.Declines)
+	switch {
+	case s.CheckAt == nil:
+		return NewSaying("top_up.declined", "Automatic top-up was declined; declines in a row: %d.", declines)
+	case declines == 1:
+		return NewSaying("top_up.declined_once", "Automatic top-up was declined once and tries again on %s.", *s.CheckAt)
 	}
-	return fmt.Sprintf("%d times in a row", n)
+	return NewSaying("top_up.declined_again", "Automatic top-up was declined %d times in a row and tries again on %s.", declines, *s.CheckAt)
 }

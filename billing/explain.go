@@ -15,7 +15,7 @@ import (
 // sentences.
 type Explanation struct {
 	Pool      Pool              `json:"pool"`
-	Why       []string          `json:"why"`
+	Why       Sayings           `json:"why"`
 	TopUp     *TopUpExplanation `json:"auto_top_up"`
 	Next      []Forecast        `json:"next"`
 	Sentences []string          `json:"sentences"`
@@ -27,7 +27,7 @@ type Forecast struct {
 	Kind     ledger.EntryKind `json:"kind"`
 	Credits  int64            `json:"credits"`
 	If       string           `json:"if,omitempty"` // what has to come true
-	Sentence string           `json:"sentence"`
+	Sentence Saying           `json:"sentence"`
 }
 
 // Explain reads a book and explains it. The forecast isn't worked out by rules of its
@@ -57,43 +57,48 @@ func Explain(ctx context.Context, tx pgx.Tx, c *Catalog, book int64, at time.Tim
 }
 
 // Sentences are all that an explanation says, in order.
-func Sentences(why []string, next []Forecast) []string {
-	all := slices.Clone(why)
+func Sentences(why Sayings, next []Forecast) []string {
+	all := why.Strings()
 	for _, f := range next {
-		all = append(all, f.Sentence)
+		all = append(all, f.Sentence.String())
 	}
 	return all
 }
 
 // why tells how the figures came about.
-func (s *State) why(pool Pool, at time.Time) []string {
-	said := []string{}
-	say := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
-	_, _, sub := s.CurrentPeriod(at)
-	if sub == nil {
-		say("There is no subscription, so the period is the calendar month until %s.", dayOf(pool.PeriodEnd))
+func (s *State) why(pool Pool, at time.Time) Sayings {
+	said := Sayings{}
+	if _, _, sub := s.CurrentPeriod(at); sub == nil {
+		said.say("calendar", "There is no subscription, so the period is the calendar month until %s.", pool.PeriodEnd)
 	} else {
-		p := sub.current(at)
-		say("Plan %q is %s with %d seats; the period runs from %s to %s.", pool.Plan, pool.Status, pool.Seats, dayOf(pool.PeriodStart), dayOf(pool.PeriodEnd))
-		switch {
-		case p.GrantedAt == nil && p.Figures.Rules().GrantRule == GrantRulePaid:
-			say("Nothing was granted for this period yet: its invoice is not known to be paid.")
-		case p.GrantedAt == nil:
-			say("Nothing was granted for this period yet: a subscription that is %s grants nothing new.", pool.Status)
-		default:
-			say("%d credits were granted for this period, %d of them taken back since.", p.Granted, p.TakenBack)
-		}
-		if p.Owed > 0 {
-			say("%d credits of seats given up were spent or set aside already; more seats grant that much less.", p.Owed)
-		}
+		said.say("plan", "Plan %[2]q is %[3]s with %[1]d seats; the period runs from %[4]s to %[5]s.",
+			pool.Seats, pool.Plan, pool.Status, pool.PeriodStart, pool.PeriodEnd)
+		said = append(said, sub.current(at).why(pool.Status)...)
 	}
-	say("The total of %d is what was used (%d), is held (%d), set aside for members (%d), frozen (%d) and free (%d).",
+	said.say("total", "The total of %d is what was used (%d), is held (%d), set aside for members (%d), frozen (%d) and free (%d).",
 		pool.Total, pool.Used, pool.Held, pool.Allocated, pool.Frozen, pool.Available)
 	if pool.Debt > 0 {
-		say("%d credits are owed since a payment was taken back; what comes in pays them first.", pool.Debt)
+		said.say("debt", "%d credits are owed since a payment was taken back; what comes in pays them first.", pool.Debt)
 	}
 	if pool.Upcoming > 0 {
-		say("%d more credits are granted but not usable yet.", pool.Upcoming)
+		said.say("upcoming", "%d more credits are granted but not usable yet.", pool.Upcoming)
+	}
+	return said
+}
+
+// why tells what was granted for a period.
+func (p *Period) why(status Status) Sayings {
+	said := Sayings{}
+	switch {
+	case p.GrantedAt == nil && p.Figures.Rules().GrantRule == GrantRulePaid:
+		said.say("invoice_unpaid", "Nothing was granted for this period yet: its invoice is not known to be paid.")
+	case p.GrantedAt == nil:
+		said.say("status_grants_nothing", "Nothing was granted for this period yet: a subscription that is %s grants nothing new.", status)
+	default:
+		said.say("granted", "%d credits were granted for this period, %d of them taken back since.", p.Granted, p.TakenBack)
+	}
+	if p.Owed > 0 {
+		said.say("owed", "%d credits of seats given up were spent or set aside already; more seats grant that much less.", p.Owed)
 	}
 	return said
 }
@@ -166,11 +171,14 @@ func (s *State) laterEnds(after time.Time, holder string) []Forecast {
 	for i, lot := range lots {
 		ends[i] = Forecast{
 			At: *lot.ExpiresAt, Kind: ledger.KindExpiry, Credits: left[lot],
-			Sentence: fmt.Sprintf("On %s what is then left of %d %s credits expires.", dayOf(*lot.ExpiresAt), left[lot], lot.Class()),
+			Sentence: NewSaying("next.lot_expiry", "On %[2]s what is then left of %[1]d %[3]s credits expires.", left[lot], *lot.ExpiresAt, lot.Class()),
 		}
 	}
 	return ends
 }
+
+// renewalPaid is the one condition that a forecast has.
+const renewalPaid = "the renewal is paid"
 
 // assumePaid lets the coming period of each subscription count as paid, in memory, and
 // says that this was assumed.
@@ -186,29 +194,29 @@ func (s *State) assumePaid(at time.Time) string {
 				PriceID: item.PriceID, LookupKey: item.LookupKey, Quantity: item.Quantity, From: p.End, To: AddMonths(p.End, 13),
 			})
 		}
-		condition = "the renewal is paid"
+		condition = renewalPaid
 	}
 	return condition
 }
 
 // tell says it in a sentence, if it is something to be told.
 func (f *Forecast) tell() bool {
-	sentences := map[ledger.EntryKind]string{
-		ledger.KindGrant:      "On %s %d credits are granted",
-		ledger.KindRollover:   "On %s %d credits roll over, if nobody uses them before",
-		ledger.KindExpiry:     "On %s %d credits expire, if nobody uses them before",
-		ledger.KindHoldExpiry: "On %s a hold of %d credits ends by itself",
+	say := func(code, english string) bool {
+		f.Sentence = NewSaying(code, english, f.Credits, f.At)
+		return true
 	}
-	sentence, told := sentences[f.Kind]
-	if !told {
-		return false
+	switch f.Kind {
+	case ledger.KindGrant:
+		if f.If != "" {
+			return say("next.grant_if_paid", "On %[2]s %[1]d credits are granted, if the renewal is paid.")
+		}
+		return say("next.grant", "On %[2]s %[1]d credits are granted.")
+	case ledger.KindRollover:
+		return say("next.rollover", "On %[2]s %[1]d credits roll over, if nobody uses them before.")
+	case ledger.KindExpiry:
+		return say("next.expiry", "On %[2]s %[1]d credits expire, if nobody uses them before.")
+	case ledger.KindHoldExpiry:
+		return say("next.hold_expiry", "On %[2]s a hold of %[1]d credits ends by itself.")
 	}
-	f.Sentence = fmt.Sprintf(sentence, dayOf(f.At), f.Credits)
-	if f.If != "" {
-		f.Sentence += ", if " + f.If
-	}
-	f.Sentence += "."
-	return true
+	return false
 }
-
-func dayOf(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }

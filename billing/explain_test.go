@@ -63,7 +63,7 @@ func TestExplain(t *testing.T) {
 			t.Errorf("foretold %s of %d at %s, it was %s of %d at %s", f.Kind, f.Credits, f.At, e.Kind, e.Credits, e.At)
 		}
 	}
-	if next[2].If == "" || !strings.Contains(next[2].Sentence, "5000") {
+	if next[2].If == "" || !strings.Contains(next[2].Sentence.String(), "5000") {
 		t.Errorf("the grant is foretold as %+v", next[2])
 	}
 }
@@ -98,7 +98,7 @@ func TestExplain_ForAMember(t *testing.T) {
 	}
 	var told []string
 	for _, f := range next {
-		told = append(told, f.Sentence)
+		told = append(told, f.Sentence.String())
 	}
 	want := []string{
 		"On 2026-03-10 01:00 UTC a hold of 3 credits ends by itself.",

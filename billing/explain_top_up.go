@@ -3,7 +3,6 @@ package billing
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -16,7 +15,7 @@ type TopUpExplanation struct {
 	State  string   `json:"state"`
 	Reason string   `json:"reason,omitempty"`
 	Helps  []string `json:"helps"`
-	Why    []string `json:"why"`
+	Why    Sayings  `json:"why"`
 }
 
 func explainTopUp(ctx context.Context, tx pgx.Tx, book, available int64) (*TopUpExplanation, error) {
@@ -27,7 +26,7 @@ func explainTopUp(ctx context.Context, tx pgx.Tx, book, available int64) (*TopUp
 	if err != nil {
 		return nil, err
 	}
-	e := &TopUpExplanation{Setting: s, State: s.State, Reason: s.Reason, Helps: s.Helps(), Why: []string{s.sentenceAt(available)}}
+	e := &TopUpExplanation{Setting: s, State: s.State, Reason: s.Reason, Helps: s.Helps(), Why: Sayings{s.sayingAt(available)}}
 	if s.Pack == "" {
 		return e, nil
 	}
@@ -37,28 +36,29 @@ func explainTopUp(ctx context.Context, tx pgx.Tx, book, available int64) (*TopUp
 	}
 	if len(made) > 0 {
 		e.Last = &made[0]
-		e.Why = append(e.Why, made[0].sentence())
+		e.Why = append(e.Why, made[0].saying())
 	}
 	return e, nil
 }
 
-// sentenceAt is Sentence beside what is available now.
-func (s AutoTopUp) sentenceAt(available int64) string {
+// sayingAt is Saying beside what is available now.
+func (s AutoTopUp) sayingAt(available int64) Saying {
 	if s.State == TopUpReady && available > s.Threshold {
-		return fmt.Sprintf("Automatic top-up buys %s once %d credits or fewer are available; there are %d.", s.Pack, s.Threshold, available)
+		return NewSaying("top_up.ready", "Automatic top-up buys %[2]s once %[1]d credits or fewer are available; there are %[3]d.",
+			s.Threshold, PackName(s.Pack), available)
 	}
-	return s.Sentence()
+	return s.Saying()
 }
 
-// sentence says what became of an automatic purchase.
-func (p Purchase) sentence() string {
+// saying says what became of an automatic purchase.
+func (p Purchase) saying() Saying {
 	switch {
 	case p.State == PurchasePaid && p.PaidAt != nil:
-		return fmt.Sprintf("It last bought %d credits, on %s.", p.Credits, dayOf(*p.PaidAt))
+		return NewSaying("top_up.last.paid", "It last bought %d credits, on %s.", p.Credits, *p.PaidAt)
 	case p.DeclineCode != "" && p.State == PurchaseFailed:
-		return fmt.Sprintf("Its last attempt, to buy %d credits on %s, was declined: %s.", p.Credits, dayOf(p.CreatedAt), p.DeclineCode)
+		return NewSaying("top_up.last.declined", "Its last attempt, to buy %d credits on %s, was declined: %s.", p.Credits, p.CreatedAt, DeclineCode(p.DeclineCode))
 	case p.State == PurchaseFailed, p.State == PurchaseExpired:
-		return fmt.Sprintf("Its last attempt, to buy %d credits on %s, came to nothing: %s.", p.Credits, dayOf(p.CreatedAt), p.Reason)
+		return NewSaying("top_up.last.failed", "Its last attempt, to buy %d credits on %s, came to nothing: %s.", p.Credits, p.CreatedAt, TopUpReason(p.Reason))
 	}
-	return fmt.Sprintf("Its last attempt, to buy %d credits on %s, is under way.", p.Credits, dayOf(p.CreatedAt))
+	return NewSaying("top_up.last.under_way", "Its last attempt, to buy %d credits on %s, is under way.", p.Credits, p.CreatedAt)
 }

@@ -16,7 +16,7 @@ func TestPurchaseSentence(t *testing.T) {
 		{"Open", PurchaseOpen, TopUpAuthenticate, "", "Its last attempt, to buy 3000 credits on 2026-03-10 13:00 UTC, is under way."},
 	} {
 		p := Purchase{Credits: 3000, State: c.state, Reason: c.reason, DeclineCode: c.decline, CreatedAt: at, PaidAt: &at}
-		if got := p.sentence(); got != c.want {
+		if got := p.saying().String(); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}

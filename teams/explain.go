@@ -2,7 +2,6 @@ package teams
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -13,7 +12,7 @@ import (
 type MemberExplanation struct {
 	View   MemberView
 	Access *AccessAnswer
-	Why    []string
+	Why    billing.Sayings
 	Next   []billing.Forecast // of the member's allocation and holds
 }
 
@@ -44,50 +43,55 @@ func ExplainMember(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID, u
 }
 
 // why tells how the member's figures came about.
-func (e *MemberExplanation) why(view *TeamView) []string {
-	said := []string{e.accessed()}
-	say := func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+func (e *MemberExplanation) why(view *TeamView) billing.Sayings {
+	said := billing.Sayings{e.accessed()}
+	say := func(code, english string, args ...any) {
+		said = append(said, billing.NewSaying(code, english, args...))
+	}
 	m := e.View
 	if a := m.Allocation; a.Remaining+a.Held > 0 {
-		say("%d credits are set aside for the member, %d of them held.", a.Remaining+a.Held, a.Held)
+		say("member.allocation", "%d credits are set aside for the member, %d of them held.", a.Remaining+a.Held, a.Held)
 	} else {
-		say("No credits are set aside for the member.")
+		say("member.no_allocation", "No credits are set aside for the member.")
 	}
 	switch {
 	case m.Personal:
 	case view.Team.Sharing == SharingBalances:
-		say("In this team members draw on what is set aside for them, and not on the pool.")
+		say("member.balances", "In this team members draw on what is set aside for them, and not on the pool.")
 	default:
-		say("After that the member draws on the pool, which has %d free.", view.Pool.Available)
+		say("member.pool", "After that the member draws on the pool, which has %d free.", view.Pool.Available)
 	}
-	if l := m.Limit; l != nil {
-		until := ""
-		if l.ResetsAt != nil {
-			until = fmt.Sprintf(" until %s", l.ResetsAt.UTC().Format("2006-01-02 15:04 UTC"))
-		}
-		say("A limit lets the member draw %d from the pool%s: %d are drawn, %d are left.", l.Credits, until, l.Used, l.Left)
+	switch l := m.Limit; {
+	case l == nil:
+	case l.ResetsAt != nil:
+		say("member.limit_until", "A limit lets the member draw %d from the pool until %[4]s: %[2]d are drawn, %[3]d are left.", l.Credits, l.Used, l.Left, *l.ResetsAt)
+	default:
+		say("member.limit", "A limit lets the member draw %d from the pool: %d are drawn, %d are left.", l.Credits, l.Used, l.Left)
 	}
-	say("The member has used %d of the team's credits in this period and holds %d; %d can be drawn now.", m.Used, m.Held, e.Access.Available)
+	say("member.used", "The member has used %d of the team's credits in this period and holds %d; %d can be drawn now.", m.Used, m.Held, e.Access.Available)
 	if r := e.Access.Refused; r != nil {
-		say("A spend would be refused now: %s (%s).", r.Detail, r.Code)
+		say("member.refused", "A spend would be refused now: %[1]s (%[2]s).", r, r.Code)
 	}
 	return said
 }
 
 // accessed says whose features and credits the member has, and why.
-func (e *MemberExplanation) accessed() string {
+func (e *MemberExplanation) accessed() billing.Saying {
 	switch e.View.Access {
 	case SeatAccess:
-		return "The member has a seat: the features of the team's plan and the team's credits."
+		return billing.NewSaying("member.seat", "The member has a seat: the features of the team's plan and the team's credits.")
 	case CreditsAccess:
-		return "The member has the team's credits and features of one's own."
+		return billing.NewSaying("member.credits", "The member has the team's credits and features of one's own.")
 	}
-	why := map[string]string{
-		bySelf:       "by the member's own choice",
-		byFallback:   "since the team's credits ran out for the member",
-		byAdmin:      "as an admin has set it",
-		bySeats:      "since fewer seats were bought than were assigned",
-		byUnassigned: "since the subscription left the team",
+	switch e.View.PersonalBy {
+	case bySelf:
+		return billing.NewSaying("member.personal_self", "The member pays with credits of one's own, by the member's own choice.")
+	case byFallback:
+		return billing.NewSaying("member.personal_fallback", "The member pays with credits of one's own, since the team's credits ran out for the member.")
+	case bySeats:
+		return billing.NewSaying("member.personal_seats", "The member pays with credits of one's own, since fewer seats were bought than were assigned.")
+	case byUnassigned:
+		return billing.NewSaying("member.personal_unassigned", "The member pays with credits of one's own, since the subscription left the team.")
 	}
-	return "The member pays with credits of one's own, " + why[e.View.PersonalBy] + "."
+	return billing.NewSaying("member.personal_admin", "The member pays with credits of one's own, as an admin has set it.")
 }

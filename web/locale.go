@@ -3,8 +3,6 @@ package web
 import (
 	"html/template"
 	"net/http"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
@@ -120,35 +118,4 @@ func (s *speech) Date(t time.Time) template.HTML { return timeHTML(t, s.Day(t)) 
 func timeHTML(t time.Time, text string) template.HTML {
 	//nolint:gosec // an instant in its standard form, and an escaped text
 	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + template.HTMLEscapeString(text) + `</time>`)
-}
-
-// What billing and teams explain they say in sentences, with plain numbers and in UTC.
-var (
-	toldInstant = regexp.MustCompile(`\b\d{4}-\d{2}-\d{2} \d{2}:\d{2} UTC\b`)
-	toldNumber  = regexp.MustCompile(`(^|[ (])(\d{4,19})\b`)
-)
-
-// Sentence is such a sentence with its numbers and instants as the viewer has them.
-func (s *speech) Sentence(text string) string {
-	var instants []string
-	text = toldInstant.ReplaceAllStringFunc(text, func(told string) string {
-		at, err := time.Parse("2006-01-02 15:04 MST", told)
-		if err != nil {
-			return told
-		}
-		instants = append(instants, s.Moment(at))
-		return "\x00" // a year is no number of credits
-	})
-	text = toldNumber.ReplaceAllStringFunc(text, func(told string) string {
-		digits := strings.TrimLeft(told, " (")
-		n, err := strconv.ParseInt(digits, 10, 64)
-		if err != nil {
-			return told
-		}
-		return told[:len(told)-len(digits)] + s.N(n)
-	})
-	for _, at := range instants {
-		text = strings.Replace(text, "\x00", at, 1)
-	}
-	return text
 }

@@ -70,10 +70,8 @@ func (b *browser) legible() {
 	}
 }
 
-// Each text is used, and each that is used is there: in templates, and in Go.
-func TestTexts(t *testing.T) {
-	t.Parallel()
-	var texts map[string]string
+func readTexts(t *testing.T) (texts map[string]string) {
+	t.Helper()
 	raw, err := os.ReadFile("text/en.json")
 	if err == nil {
 		err = json.Unmarshal(raw, &texts)
@@ -81,6 +79,13 @@ func TestTexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return texts
+}
+
+// Each text is used, and each that is used is there: in templates, and in Go.
+func TestTexts(t *testing.T) {
+	t.Parallel()
+	texts := readTexts(t)
 	var code strings.Builder
 	for _, pattern := range []string{"templates/*.html", "*.go"} {
 		files, err := filepath.Glob(pattern)

@@ -16,7 +16,19 @@ func TestPoolExplain(t *testing.T) {
 		`^On 2026-02-15 \S+ UTC 2500 credits roll over, if nobody uses them before\.$`,
 		`^On 2026-02-15 \S+ UTC 2500 credits expire, if nobody uses them before\.$`,
 		`^On 2026-02-15 \S+ UTC 5000 credits are granted`)
-	if e := decoded[billing.Explanation](a.cli, "pool", "explain", "acme"); len(e.Next) != 3 || e.Next[2].If == "" || e.Pool.Total != 5000 {
+	type explained struct {
+		Pool           billing.Pool
+		Why, Sentences []string
+		TopUp          struct {
+			State, Reason string
+			Helps, Why    []string
+		} `json:"auto_top_up"`
+		Next []struct {
+			At, Kind, If, Sentence string
+			Credits                int64
+		}
+	}
+	if e := decoded[explained](a.cli, "pool", "explain", "acme"); len(e.Next) != 3 || e.Next[2].If == "" || e.Pool.Total != 5000 || len(e.Why) != 3 || len(e.Sentences) != 7 {
 		t.Errorf("N2: %+v", e)
 	}
 	a.ok("user", "set", "olga")

@@ -85,7 +85,7 @@ type memberExplainCommand struct {
 // memberExplained is the explanation as it is shown.
 type memberExplained struct {
 	UserID    string             `json:"user_id"`
-	Why       []string           `json:"why"`
+	Why       billing.Sayings    `json:"why"`
 	Next      []billing.Forecast `json:"next"`
 	Available int64              `json:"available"`
 }

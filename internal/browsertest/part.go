@@ -1,10 +1,14 @@
 package browsertest
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 )
@@ -79,7 +83,8 @@ func (p Part) Offers(name string) bool {
 
 // Names of things as people read them.
 const (
-	nameOfPressed = `e.getAttribute("aria-label") || e.innerText`
+	// What has a title and a description beneath it is called by its title.
+	nameOfPressed = `e.getAttribute("aria-label") || (e.querySelector("strong") || e).innerText`
 	// A field is named by the text of its label, without that of what stands in it.
 	nameOfField = `e.getAttribute("aria-label") || [...(e.labels && e.labels[0] ? e.labels[0].childNodes : [])].filter(n => n.nodeType === 3).map(n => n.data).join(" ")`
 )
@@ -133,6 +138,43 @@ func (p Part) leave(selector string) {
 	Eval[bool](p.tab, `document.documentElement.setAttribute("data-left", ""), true`)
 	p.Click(selector)
 	p.tab.arrived()
+}
+
+// Download follows the link of that name to a file, and writes it to a path.
+func (p Part) Download(name, path string) {
+	p.tab.t.Helper()
+	dir := p.tab.t.TempDir()
+	p.tab.do(chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.CallBrowser(ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+			Behavior: browser.SetDownloadBehaviorBehaviorAllowAndName, DownloadPath: dir, BrowserContextID: chromedp.FromContext(ctx).BrowserContextID,
+			EventsEnabled: new(true),
+		})
+		return err
+	}))
+	ctx, cancel := context.WithTimeout(p.tab.ctx, patience)
+	defer cancel()
+	over := make(chan string, 1)
+	err := chromedp.ListenBrowser(ctx, func(ev any) {
+		e, ok := ev.(*browser.EventDownloadProgress)
+		if !ok || e.State == browser.DownloadProgressStateInProgress {
+			return
+		}
+		if _, err := os.Stat(filepath.Join(dir, e.GUID)); err == nil { // others' tabs load files, too
+			over <- e.GUID
+		}
+	})
+	if err != nil {
+		p.tab.t.Fatal(err)
+	}
+	p.Click(p.need("a", name, nameOfPressed))
+	select {
+	case id := <-over:
+		if err := os.Rename(filepath.Join(dir, id), path); err != nil {
+			p.tab.t.Fatalf("the file didn't come: %v", err)
+		}
+	case <-ctx.Done():
+		p.tab.t.Fatalf("%s: %q is no file", p.tab.At(), name)
+	}
 }
 
 // Click clicks on what a CSS selector chooses, wherever it is, and waits for nothing.

@@ -28,6 +28,11 @@ var pageFlows = []struct {
 	{"CreditsAreMovedInEveryWay", (*flow).moves},
 	{"AMoveThatCameTooLateIsRefused", (*flow).lost},
 	{"AMemberPaysWithOwnCreditsAndComesBack", (*flow).mine},
+	{"SeatsAreChangedAndCanceledInStripesPortal", (*flow).portal},
+	{"PacksAreBoughtOnStripesCheckoutPage", (*flow).checkout},
+	{"AutomaticTopUpIsSetAndBuys", (*flow).topUp},
+	{"TheSubscriptionLeavesTheTeamAndComesBack", (*flow).assigning},
+	{"OnesOwnPageMakesATeam", (*flow).own},
 	{"UsageByDayAndMember", (*flow).usage},
 	{"HistoryIsFilteredAndComesAsAFile", (*flow).history},
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long a page may take to show what it should.
-const patience = 20 * time.Second
+const patience = 40 * time.Second
 
 // ErrNoChromium says that there is no browser to test with.
 var ErrNoChromium = errors.New("there is no Chromium; run .ci/install-browser, or set PURSER_CHROMIUM")

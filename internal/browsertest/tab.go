@@ -183,6 +183,23 @@ func (b *Tab) until(condition string) bool {
 	}
 }
 
+// Until does something again and again until it gives true, and tells whether it did.
+func (b *Tab) Until(holds func() bool) bool {
+	b.t.Helper()
+	over := time.NewTimer(patience)
+	defer over.Stop()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !holds() {
+		select {
+		case <-tick.C:
+		case <-over.C:
+			return false
+		}
+	}
+	return true
+}
+
 // Says fails the test unless the page says each of the texts, now or soon.
 func (b *Tab) Says(texts ...string) {
 	b.t.Helper()

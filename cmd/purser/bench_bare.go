@@ -15,14 +15,15 @@ type benchBare struct {
 	bench *bench
 	teams int // that turned; as many after them are written
 	chunk int // teams in one transaction
+	pace  *benchPace
 
 	statements []string // for one chunk, which is $1
 	rows       int64
 }
 
-// prepare puts aside what the turn made and changed, as it is to be for the others.
-// notices is the last notice before the turn.
-func (w *benchBare) prepare(ctx context.Context, notices int64) error {
+// prepare puts aside what the turn made and changed, as it is to be for the others: rows
+// that a transaction since the given one wrote.
+func (w *benchBare) prepare(ctx context.Context, since int64) error {
 	conn, err := w.bench.db.Pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("opening a connection: %w", err)
@@ -30,7 +31,7 @@ func (w *benchBare) prepare(ctx context.Context, notices int64) error {
 	defer conn.Release()
 	for _, table := range benchTables {
 		w.bench.say("putting aside what the turn wrote: %s", table)
-		if err := w.prepareTable(ctx, conn.Conn(), table, notices); err != nil {
+		if err := w.prepareTable(ctx, conn.Conn(), table, since); err != nil {
 			return fmt.Errorf("putting aside what the turn wrote: %s: %w", table, err)
 		}
 	}
@@ -52,18 +53,17 @@ func (w *benchBare) teamOf(table string, columns []benchColumn) string {
 	return "NULL::bigint"
 }
 
-func (w *benchBare) prepareTable(ctx context.Context, conn *pgx.Conn, table string, notices int64) error {
+func (w *benchBare) prepareTable(ctx context.Context, conn *pgx.Conn, table string, since int64) error {
 	all, err := columnsOf(ctx, conn, table)
 	if err != nil {
 		return err
 	}
 	team := w.teamOf(table, all)
 	var names, values, keys, set []string
-	old := ""
+	generated := false
 	for _, c := range all {
 		if c.Generated {
-			// Numbered by the table itself: what is new is known by its number.
-			old = fmt.Sprintf(" AND %s > %d", c.Name, notices)
+			generated = true // numbered by the table itself: what the turn wrote is all new
 			continue
 		}
 		names = append(names, c.Name)
@@ -75,15 +75,15 @@ func (w *benchBare) prepareTable(ctx context.Context, conn *pgx.Conn, table stri
 		}
 	}
 	list, on := strings.Join(names, ", "), strings.Join(keys, " AND ")
-	shifted := fmt.Sprintf(`(SELECT %s / %d AS chunk, %s FROM %s WHERE %s BETWEEN 0 AND %d%s) s`, team, w.chunk, strings.Join(values, ", "), table,
-		team, w.teams-1, old)
+	shifted := fmt.Sprintf(`(SELECT %s / %d AS chunk, %s FROM %s WHERE %s BETWEEN 0 AND %d AND age(xmin) <= age('%d'::xid)) s`,
+		team, w.chunk, strings.Join(values, ", "), table, team, w.teams-1, since)
 	fresh := "true"
-	if old == "" {
+	if !generated {
 		fresh = fmt.Sprintf("NOT EXISTS (SELECT FROM %s o WHERE %s)", table, on)
 	}
 	made := fmt.Sprintf(`SELECT s.* FROM %s WHERE %s`, shifted, fresh)
 	err = w.putAside(ctx, conn, "made_"+table, made, fmt.Sprintf(`INSERT INTO %s (%s) SELECT %s FROM made_%s WHERE chunk = $1`, table, list, list, table))
-	if err != nil || old != "" {
+	if err != nil || generated {
 		return err
 	}
 	changed := fmt.Sprintf(`SELECT s.* FROM %s JOIN %s o ON %s WHERE (s.%s) IS DISTINCT FROM (o.%s)`, shifted, table, on,
@@ -106,8 +106,9 @@ func (w *benchBare) putAside(ctx context.Context, conn *pgx.Conn, name, rows, wr
 
 // write writes all of it, chunk by chunk.
 func (w *benchBare) write(ctx context.Context) error {
+	w.pace.start("writing the same rows", w.chunk, w.teams)
 	for chunk := range (w.teams + w.chunk - 1) / w.chunk {
-		w.bench.say("writing the same rows: %s of %s teams", thousands(int64(chunk*w.chunk)), thousands(int64(w.teams)))
+		_ = w.pace.now()
 		err := pgx.BeginFunc(ctx, w.bench.db.Pool, func(tx pgx.Tx) error {
 			var batch pgx.Batch
 			for _, sql := range w.statements {
@@ -119,5 +120,6 @@ func (w *benchBare) write(ctx context.Context) error {
 			return fmt.Errorf("writing the same rows: %w", err)
 		}
 	}
+	_ = w.pace.now()
 	return nil
 }

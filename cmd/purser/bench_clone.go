@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 )
 
 // benchTables are the tables of which a team has rows. A measurement writes to them
@@ -31,22 +34,67 @@ const benchTogether = 2_000
 // clone makes all other teams in the image of the first, which is alone in the database:
 // a hundred thousand made as products make them would take an hour.
 func (b *bench) clone(ctx context.Context, book int64) error {
+	b.template.book = book
+	err := b.db.Pool.QueryRow(ctx, fmt.Sprintf(`SELECT min(id), max(id) - min(id) + 1 FROM %s`, benchTables[0])).Scan(&b.template.first, &b.template.stride)
+	if err != nil {
+		return fmt.Errorf("looking at the first team: %w", err)
+	}
+	// Two connections, since one would leave half of a small machine idle. Each table is
+	// one's alone, so that its rows lie in the order of the teams.
+	halves, err := b.halves(ctx)
+	if err != nil {
+		return err
+	}
+	g, copying := errgroup.WithContext(ctx)
+	for _, tables := range halves {
+		g.Go(func() error { return b.copyTables(copying, tables) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	_, err = b.db.Pool.Exec(ctx, `SELECT setval('books_id_seq', $1)`, b.template.first+int64(b.pools)*b.template.stride)
+	if err != nil {
+		return fmt.Errorf("numbering what comes next: %w", err)
+	}
+	_, err = b.db.Pool.Exec(ctx, `ANALYZE`)
+	return err
+}
+
+// halves parts the tables into two groups of about as many rows.
+func (b *bench) halves(ctx context.Context) (halves [2][]string, err error) {
+	rows := map[string]int{}
+	for _, table := range benchTables {
+		var n int
+		if err := b.db.Pool.QueryRow(ctx, fmt.Sprintf(`SELECT count(*) FROM %s`, table)).Scan(&n); err != nil {
+			return halves, fmt.Errorf("looking at the first team: %w", err)
+		}
+		rows[table] = n
+	}
+	largest := slices.SortedStableFunc(slices.Values(benchTables), func(x, y string) int { return cmp.Compare(rows[y], rows[x]) })
+	var sums [2]int
+	for _, table := range largest {
+		to := 0
+		if sums[1] < sums[0] {
+			to = 1
+		}
+		halves[to], sums[to] = append(halves[to], table), sums[to]+rows[table]
+	}
+	return halves, nil
+}
+
+// copyTables copies the first team's rows of some tables for all others.
+func (b *bench) copyTables(ctx context.Context, tables []string) error {
 	conn, err := b.db.Pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("opening a connection: %w", err)
 	}
 	defer conn.Release()
-	b.template.book = book
-	err = conn.QueryRow(ctx, fmt.Sprintf(`SELECT min(id), max(id) - min(id) + 1 FROM %s`, benchTables[0])).Scan(&b.template.first, &b.template.stride)
-	if err != nil {
-		return fmt.Errorf("looking at the first team: %w", err)
-	}
 	// What is copied from one that was checked need not be checked again.
 	if _, err := conn.Exec(ctx, `SET session_replication_role = replica; SET synchronous_commit = off`); err != nil {
 		return fmt.Errorf("preparing to copy: %w", err)
 	}
 	var copies []string
-	for _, table := range benchTables {
+	for _, table := range tables {
 		sql, err := b.copyOf(ctx, conn.Conn(), table)
 		if err != nil {
 			return err
@@ -61,13 +109,10 @@ func (b *bench) clone(ctx context.Context, book int64) error {
 			}
 		}
 	}
-	_, err = conn.Exec(ctx, `SET session_replication_role = origin; SET synchronous_commit = on; SELECT setval('books_id_seq', `+
-		fmt.Sprint(b.template.first+int64(b.pools)*b.template.stride)+`)`)
-	if err != nil {
-		return fmt.Errorf("numbering what comes next: %w", err)
+	if _, err := conn.Exec(ctx, `SET session_replication_role = origin; SET synchronous_commit = on`); err != nil {
+		return fmt.Errorf("ending the copies: %w", err)
 	}
-	_, err = conn.Exec(ctx, `ANALYZE`)
-	return err
+	return nil
 }
 
 // copyOf puts a table's rows aside and gives the statement that copies them for the teams

@@ -23,47 +23,116 @@ func (c *chrome) goTo(path string) {
 	c.Go(c.url + path)
 }
 
-// axe-core finds nothing on any page, in light and in dark, on a desk and on a phone.
+// clean fails the test if axe-core finds anything on the page that is shown, in light and in
+// dark, on a phone and on a desk, or if the page is wider than the screen.
+func (c *chrome) clean(what string) {
+	c.t.Helper()
+	for _, width := range []int64{390, 1280} {
+		c.Size(width, 800)
+		for _, scheme := range []string{"light", "dark"} {
+			c.Scheme(scheme)
+			for _, bad := range c.Axe() {
+				c.t.Errorf("%s, %s, %d wide: %s", what, scheme, width, bad)
+			}
+		}
+		if wide := c.Wide(); wide > width {
+			c.t.Errorf("%s is %d wide on a screen of %d", what, wide, width)
+		}
+	}
+}
+
+// Every page that has an address of its own.
 func TestBrowser_AxeFindsNothing(t *testing.T) {
+	t.Parallel()
+	team := []string{
+		"", "/members", "/members/bob", "/moves", "/moves/allocate", "/moves/transfer?look=1&from=bob&to=cleo&credits=5", "/moves/allocate?look=1&to=cleo&credits=999999",
+		"/usage", "/history", "/billing", "/billing?bought=1", "/billing/unassign", "/explain", "/mine", "/none",
+		"/settings", "/settings/owner?to=bob", "/settings/owner?to=nobody", "/settings/close",
+	}
+	account := []string{"", "/usage", "/history", "/billing", "/explain", "/../teams", "/../open/none"}
+	for _, one := range []struct {
+		user, team string
+		paths      []string
+	}{{"ann", "acme", team[:10]}, {"ann", "acme", team[10:]}, {"bob", "acme", []string{"", "/usage", "/history", "/members"}}, {"ann", "", account}} {
+		t.Run(strings.ReplaceAll(one.user+" "+one.team+" "+one.paths[1], "/", ""), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.acme()
+			w.as("ann", "acme").get(membersAt).submit(inviteAt, "email", "dan@example.com").want(200)
+			c := w.chrome()
+			link := w.link(one.user, one.team)
+			c.goTo(link)
+			root := "/page/account"
+			if one.team != "" {
+				root = "/page/teams/" + one.team
+			}
+			for _, path := range one.paths {
+				c.goTo(root + path)
+				c.clean(path)
+			}
+			c.goTo(link)
+			c.Says("This link was used already")
+			c.clean("a used link")
+			c.Content()
+		})
+	}
+}
+
+// Pages that one comes to by sending a form: what would become of it, what became of it, and
+// why it is refused.
+func TestBrowser_AxeFindsNothingOnWhatFormsLeadTo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.acme()
-	w.as("ann", "acme").get(membersAt).submit(inviteAt, "email", "dan@example.com").want(200)
-	pages := map[[2]string][]string{
-		{"ann", "acme"}: {
-			"", "/members", "/members/bob", "/moves", "/moves/allocate", "/moves/transfer?look=1&from=bob&to=cleo&credits=5", "/moves/allocate?look=1&to=cleo&credits=999999",
-			"/usage", "/history", "/billing", "/billing/unassign", "/explain", "/mine", "/none",
-			"/settings", "/settings/owner?to=bob", "/settings/owner?to=nobody", "/settings/close",
-		},
-		{"bob", "acme"}: {"", "/usage", "/history"},
-	}
 	c := w.chrome()
-	for _, at := range []struct {
-		scheme string
-		width  int64
-	}{{"light", 1280}, {"dark", 390}} {
-		c.Scheme(at.scheme)
-		c.Size(at.width, 800)
-		check := func(path string) {
-			c.goTo(path)
-			for _, bad := range c.Axe() {
-				t.Errorf("%s, %s, %d wide: %s", path, at.scheme, at.width, bad)
-			}
-			if wide := c.Wide(); wide > at.width {
-				t.Errorf("%s is %d wide on a screen of %d", path, wide, at.width)
-			}
+	c.goTo(w.link("ann", "acme"))
+	choose := func(what, credits string) {
+		c.goTo(membersAt)
+		c.Tick("Choose bob")
+		c.Tick("Choose cleo")
+		bulk := c.Within("fieldset.bulk")
+		bulk.Choose("Do this", what)
+		if credits != "" {
+			bulk.Fill("Credits for each", credits)
 		}
-		for who, paths := range pages {
-			c.goTo(w.link(who[0], who[1]))
-			for _, path := range paths {
-				check("/page/teams/acme" + path)
-			}
-		}
-		c.goTo(w.link("ann", ""))
-		for _, path := range []string{"/page/account", "/page/account/billing", "/page/account/explain", "/page/teams", "/page/open/used"} {
-			check(path)
-		}
+		c.Press("See what would change")
 	}
+	press := func(button, says string) {
+		c.Press(button)
+		c.Says(says)
+		c.clean(says)
+	}
+	choose("Set credits aside", "999999")
+	c.Says("some rows are refused")
+	c.clean("refused rows")
+	choose("Remove from the team", "")
+	c.Says("2 members leave the team")
+	c.clean("removal to be confirmed")
+	choose("Set credits aside", "5")
+	c.clean("credits to be confirmed")
+	press("Confirm", "Done: 2 members changed")
+	c.Fill("E-mail address", "dan@example.com")
+	press("Invite", "dan@example.com is invited")
+	c.Fill("E-mail address", "dan@example.com")
+	press("Invite", "invited already")
+	c.goTo("/page/teams/acme/moves/allocate?look=1&to=cleo&credits=5")
+	press("Move 5 credits", "Done: 5 credits are set aside")
+	c.goTo("/page/teams/acme/billing")
+	c.Card("h-topup").Fill("At most so much money a month", "ten")
+	press("Save", "Automatic top-up")
+	c.goTo("/page/teams/acme/billing/unassign")
+	press("Confirm", "The subscription is yours alone again")
+	c.Follow("Use your subscription for this team")
+	c.clean("a subscription to be assigned")
+	press("Confirm", "The subscription is the team's")
+	w.spend("acme", "cleo", 3000)
+	c.Follow("Overview")
+	c.Says("credits are left")
+	c.clean("a warning")
+	press("Leave", "You have left")
+	c.goTo("/page/teams/acme")
+	c.Says("You aren't signed in here")
+	c.clean("no session")
 	c.Content()
 }
 

@@ -28,15 +28,17 @@ func axeSource(dir string) (string, error) {
 // Axe gives what axe-core finds on the page, one string for each rule that is broken.
 func (b *Tab) Axe() []string {
 	b.t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		b.t.Fatal(err)
+	if !Eval[bool](b, `"axe" in window`) { // once a page
+		dir, err := os.Getwd()
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		source, err := axeSource(dir)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		Eval[bool](b, source+"; true")
 	}
-	source, err := axeSource(dir)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	Eval[bool](b, source+"; true")
 	raw := Eval[string](b, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
 		.then(r => JSON.stringify(r.violations.map(v => v.id + ": " + v.nodes.map(n => n.html + " " + n.failureSummary).slice(0, 3).join(" | "))))`)
 	var found []string

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -32,6 +33,102 @@ type Summary struct {
 	Differences int64
 }
 
+// auditQueries each look at the books from $1 to $2 and give book, place, what, want and
+// got of what is wrong. They read small tables, and of the history what an index leads to.
+var auditQueries = []string{
+	auditHeld, auditSettled, auditUndone, auditPeerLots, auditHolds, auditDebts, auditLots, auditLotMarks, auditBooks,
+}
+
+// reader is the transaction that an audit reads in.
+type reader interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// Audit recomputes all that the ledger keeps beside its entries and postings (L9), and
+// looks whether these fit together: sums, holds, debts, usage, keys, lineage and the two
+// halves of what went from book to book. It reports each difference as it finds it and
+// stops when report fails.
+//
+// The caller gives a REPEATABLE READ transaction: every query must see one snapshot. Until
+// that ends, the planner's settings and the memory for sorting are the audit's. Memory here
+// stays flat however large the ledger is; the database's is bounded by these settings.
+func Audit(ctx context.Context, q interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}, report func(Difference) error,
+) (Summary, error) {
+	a := auditing{reader: q, report: report}
+	entries, postings, err := a.cuts(ctx)
+	if err == nil {
+		err = a.all(ctx, entries, postings)
+	}
+	return a.sum, err
+}
+
+// auditing is an audit under way.
+type auditing struct {
+	reader
+	report func(Difference) error
+	sum    Summary
+}
+
+// all audits the whole ledger: first its history, in one statement, then what is kept
+// beside it, some books at a time.
+func (a *auditing) all(ctx context.Context, entries, postings cut) error {
+	unproved, err := a.history(ctx, auditHistory(entries, postings))
+	if err != nil {
+		return fmt.Errorf("auditing entries and postings: %w", err)
+	}
+	for _, book := range unproved {
+		if err := a.bookByRow(ctx, book); err != nil {
+			return fmt.Errorf("auditing the entries of book %d: %w", book, err)
+		}
+	}
+	unique := false
+	if err := a.each(ctx, auditKeysUnique, nil, []any{&unique}, func() error { return nil }); err != nil {
+		return fmt.Errorf("looking how keys are kept unique: %w", err)
+	}
+	queries := auditQueries
+	if !unique {
+		queries = append(slices.Clip(queries), auditKeys)
+	}
+	for first := int64(1); ; {
+		last, err := a.chunk(ctx, first)
+		if err != nil {
+			return fmt.Errorf("choosing books to audit: %w", err)
+		}
+		if last == 0 {
+			return nil
+		}
+		for _, sql := range queries {
+			if err := a.differences(ctx, sql, first, last); err != nil {
+				return fmt.Errorf("auditing books %d to %d: %w", first, last, err)
+			}
+		}
+		first = last + 1
+	}
+}
+
+// each runs a query and does something with each of its rows.
+func (a *auditing) each(ctx context.Context, sql string, args, into []any, do func() error) error {
+	rows, err := a.Query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	_, err = pgx.ForEachRow(rows, into, do)
+	return err
+}
+
+// differences reports what a query about some books finds.
+func (a *auditing) differences(ctx context.Context, sql string, first, last int64) error {
+	var d Difference
+	return a.each(ctx, sql, []any{first, last}, []any{&d.Book, &d.Place, &d.What, &d.Want, &d.Got}, func() error { return a.found(d) })
+}
+
+func (a *auditing) found(d Difference) error {
+	a.sum.Differences++
+	return a.report(d)
+}
+
 // chunkBooks and chunkSequence bound how much one chunk looks at, so that the database
 // sorts and hashes in memory: so many books, or fewer with so many entries among them.
 // A book larger than that is a chunk of its own.
@@ -40,90 +137,32 @@ const (
 	chunkSequence = 500_000
 )
 
-// auditQueries each look at the books from $1 to $2 and give book, place, what, want and
-// got of what is wrong. Each reads a large table at most once, in the order of its key.
-var auditQueries = []string{
-	auditSums, auditHeld, auditEntries, auditKeys, auditSettled, auditUndone, auditPeers, auditPeerLots,
-	auditHolds, auditDebts, auditLots, auditLotMarks, auditBooks, auditUsed,
-}
-
-// Audit recomputes all that the ledger keeps beside its entries and postings (L9), and
-// looks whether these fit together: sums, holds, debts, usage, keys, lineage and the two
-// halves of what went from book to book. It reports each difference as it finds it and
-// stops when report fails.
-//
-// The caller gives a REPEATABLE READ transaction: every query must see one snapshot.
-// Memory stays flat however large the ledger is.
-func Audit(ctx context.Context, q interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-}, report func(Difference) error,
-) (Summary, error) {
-	var sum Summary
-	for first := int64(1); ; {
-		last, err := auditChunk(ctx, q, first, &sum)
-		if err != nil {
-			return sum, fmt.Errorf("choosing books to audit: %w", err)
-		}
-		if last == 0 {
-			return sum, nil
-		}
-		for _, sql := range auditQueries {
-			rows, err := q.Query(ctx, sql, first, last)
-			if err != nil {
-				return sum, fmt.Errorf("auditing books %d to %d: %w", first, last, err)
-			}
-			var d Difference
-			_, err = pgx.ForEachRow(rows, []any{&d.Book, &d.Place, &d.What, &d.Want, &d.Got}, func() error {
-				sum.Differences++
-				return report(d)
-			})
-			if err != nil {
-				return sum, fmt.Errorf("auditing books %d to %d: %w", first, last, err)
-			}
-		}
-		first = last + 1
-	}
-}
-
-// auditChunk gives the last of the books from first on that are audited next, 0 when
-// there are none, and counts what they hold.
-func auditChunk(ctx context.Context, q interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-}, first int64, sum *Summary,
-) (last int64, err error) {
-	rows, err := q.Query(ctx, `
+// chunk gives the last of the books from first on that are audited next, 0 when there are
+// none, and counts what they hold beside their history.
+func (a *auditing) chunk(ctx context.Context, first int64) (last int64, err error) {
+	err = a.each(ctx, `
 		SELECT id FROM (
 			SELECT id, sum(sequence) OVER (ORDER BY id) - sequence AS before, row_number() OVER (ORDER BY id) AS n
 			FROM (SELECT id, sequence FROM books WHERE id >= $1 ORDER BY id LIMIT $2) next
 		) counted
-		WHERE n = 1 OR before < $3 ORDER BY id DESC LIMIT 1`, first, chunkBooks, chunkSequence)
-	if err != nil {
-		return 0, err
-	}
-	if _, err := pgx.ForEachRow(rows, []any{&last}, func() error { return nil }); err != nil || last == 0 {
-		return 0, err
-	}
-	rows, err = q.Query(ctx, `
-		SELECT (SELECT count(*) FROM books WHERE id BETWEEN $1 AND $2),
-		       (SELECT count(*) FROM accounts WHERE book_id BETWEEN $1 AND $2),
-		       (SELECT count(*) FROM lots WHERE book_id BETWEEN $1 AND $2),
-		       (SELECT count(*) FROM entries WHERE book_id BETWEEN $1 AND $2),
-		       (SELECT count(*) FROM postings WHERE book_id BETWEEN $1 AND $2),
-		       (SELECT count(*) FROM holds WHERE book_id BETWEEN $1 AND $2),
-		       (SELECT count(*) FROM debts WHERE book_id BETWEEN $1 AND $2)`, first, last)
-	if err != nil {
+		WHERE n = 1 OR before < $3 ORDER BY id DESC LIMIT 1`, []any{first, chunkBooks, chunkSequence}, []any{&last}, func() error { return nil })
+	if err != nil || last == 0 {
 		return 0, err
 	}
 	var c Summary
-	_, err = pgx.ForEachRow(rows, []any{&c.Books, &c.Accounts, &c.Lots, &c.Entries, &c.Postings, &c.Holds, &c.Debts}, func() error {
-		sum.Books += c.Books
-		sum.Accounts += c.Accounts
-		sum.Lots += c.Lots
-		sum.Entries += c.Entries
-		sum.Postings += c.Postings
-		sum.Holds += c.Holds
-		sum.Debts += c.Debts
-		return nil
-	})
+	err = a.each(ctx, `
+		SELECT (SELECT count(*) FROM books WHERE id BETWEEN $1 AND $2),
+		       (SELECT count(*) FROM accounts WHERE book_id BETWEEN $1 AND $2),
+		       (SELECT count(*) FROM lots WHERE book_id BETWEEN $1 AND $2),
+		       (SELECT count(*) FROM holds WHERE book_id BETWEEN $1 AND $2),
+		       (SELECT count(*) FROM debts WHERE book_id BETWEEN $1 AND $2)`, []any{first, last},
+		[]any{&c.Books, &c.Accounts, &c.Lots, &c.Holds, &c.Debts}, func() error {
+			a.sum.Books += c.Books
+			a.sum.Accounts += c.Accounts
+			a.sum.Lots += c.Lots
+			a.sum.Holds += c.Holds
+			a.sum.Debts += c.Debts
+			return nil
+		})
 	return last, err
 }

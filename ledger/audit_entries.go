@@ -1,28 +1,11 @@
 package ledger
 
-// auditEntries looks at every entry beside its postings: the amount it names is what it
-// moved in the way of its kind, and it moved nothing in another way. What enters the
-// main account may go on to the debt (7 to 5), what returns to a closed allocation on to
-// the main account (8… to 7).
-//
-// Nearly all entries are spends and captures of one posting, and holds of none. One join
-// clears those; the rest is looked at in full.
-const auditEntries = `
-	WITH suspects AS MATERIALIZED (
-		SELECT e.book_id, e.sequence
-		FROM entries e
-		LEFT JOIN postings p ON p.book_id = e.book_id AND p.entry = e.sequence AND p.line = 1 AND p.book_id BETWEEN $1 AND $2
-		WHERE e.book_id BETWEEN $1 AND $2
-		  AND NOT COALESCE(
-			length(e.request_hash) > 0 AND NOT starts_with(e.key, 'ledger:') AND (e.undoes IS NOT NULL) = (e.kind = 'capture')
-			AND CASE WHEN e.kind IN ('spend', 'capture') THEN p.credits = e.credits AND p.from_account >= 7 AND p.to_account = 2
-			         WHEN e.kind = 'hold' THEN p.line IS NULL ELSE false END, false)
-		UNION
-		SELECT book_id, entry FROM postings WHERE book_id BETWEEN $1 AND $2 AND line <> 1
-	)
-	SELECT e.book_id, 'entry ' || e.sequence, c.what, c.want, c.got
-	FROM (
+// auditLooked puts suspects beside their postings: what they moved in the way of their kind
+// and in others. What enters the main account may go on to the debt (7 to 5), what returns
+// to a closed allocation on to the main account (8… to 7).
+const auditLooked = `
 		SELECT e.book_id, e.sequence, e.kind, e.key, e.credits, e.undoes, length(e.request_hash) AS hash_length, p.moved, p.from_clearing, p.strange,
+		       ` + auditMarked + ` AS marked, p.usual, p.usual_credits, p.usual_mark, p.others,
 		       CASE e.kind WHEN 'expiry' THEN 'ledger:expiry:' || p.lot_id || ':' || e.sequence
 		                   WHEN 'hold_expiry' THEN 'ledger:hold_expiry:' || e.undoes || ':' || e.sequence
 		                   ELSE 'ledger:peer:' || e.peer_book_id || ':' || e.peer_sequence END AS own_key
@@ -31,9 +14,12 @@ const auditEntries = `
 		CROSS JOIN LATERAL (
 			SELECT min(p.lot_id) AS lot_id, COALESCE(sum(p.credits) FILTER (WHERE k.is_of_kind), 0) AS moved,
 			       COALESCE(sum(p.credits) FILTER (WHERE p.from_account = 6), 0) AS from_clearing,
-			       count(p.line) FILTER (WHERE NOT k.is_of_kind AND NOT k.is_rest) AS strange
+			       count(p.line) FILTER (WHERE NOT k.is_of_kind AND NOT k.is_rest) AS strange,
+			       count(p.line) FILTER (WHERE k.is_usual) AS usual, COALESCE(sum(p.credits) FILTER (WHERE k.is_usual), 0) AS usual_credits,
+			       COALESCE(sum(hashint8extended(p.entry, p.credits)) FILTER (WHERE k.is_usual), 0) AS usual_mark,
+			       count(p.line) FILTER (WHERE NOT k.is_usual) AS others
 			FROM (SELECT * FROM postings WHERE book_id = e.book_id AND entry = e.sequence OFFSET 0) p
-			CROSS JOIN LATERAL (SELECT
+			CROSS JOIN LATERAL (SELECT p.line = 1 AND p.from_account >= 7 AND p.to_account = 2 AS is_usual,
 				CASE e.kind
 					WHEN 'grant' THEN p.from_account = 1 AND p.to_account >= 7
 					WHEN 'take_back' THEN p.from_account >= 7 AND p.to_account = 1
@@ -58,8 +44,13 @@ const auditEntries = `
 				     'reclaim', 'transfer', 'contribution_in', 'assignment_in', 'clawback_undone')
 				OR p.from_account > 7 AND p.to_account = 7 AND e.kind IN ('capture', 'release', 'hold_expiry', 'reversal', 'clawback_undone')
 				OR p.from_account = 6 AND p.to_account >= 7 AND e.kind = 'rollover' AS is_rest) k
-		) p
-	) e
+		) p`
+
+// auditWrong compares what was looked at with what the entry says: the amount it names is
+// what it moved in the way of its kind, and it moved nothing in another way.
+const auditWrong = `
+	SELECT e.book_id, 'entry ' || e.sequence AS place, c.what, c.want, c.got
+	FROM looked e
 	CROSS JOIN LATERAL (VALUES
 		('an entry moves what it says, in the way of its kind', e.credits::text, e.moved::text,
 		 e.kind NOT IN ('hold', 'release', 'hold_expiry', 'spend_elsewhere') AND e.moved <> e.credits),
@@ -80,7 +71,38 @@ const auditEntries = `
 	       OR starts_with(e.key, 'ledger:'))
 	  AND c.is_wrong`
 
-// auditKeys looks for a key that answers for two entries.
+// auditEntries looks at every entry of some books beside its postings. It is for books in
+// which the sums of the marks differ: a join finds which entry it is.
+const auditEntries = `
+	WITH suspects AS MATERIALIZED (
+		SELECT e.book_id, e.sequence
+		FROM entries e
+		LEFT JOIN postings p ON p.book_id = e.book_id AND p.entry = e.sequence AND p.line = 1 AND p.book_id BETWEEN $1 AND $2
+		WHERE e.book_id BETWEEN $1 AND $2
+		  AND NOT COALESCE(` + auditSound + `
+			AND CASE WHEN e.kind IN ('spend', 'capture') THEN p.credits = e.credits AND p.from_account >= 7 AND p.to_account = 2
+			         ELSE p.line IS NULL END, false)
+		UNION
+		SELECT book_id, entry FROM postings WHERE book_id BETWEEN $1 AND $2 AND line <> 1
+	), looked AS MATERIALIZED (` + auditLooked + `
+	)` + auditWrong + `
+	UNION ALL
+	SELECT p.book_id, 'entry ' || p.entry, 'postings belong to an entry that exists', 'an entry', count(*) || ' postings of none'
+	FROM postings p
+	WHERE p.book_id BETWEEN $1 AND $2
+	  AND NOT EXISTS (SELECT FROM entries e WHERE e.book_id = p.book_id AND e.sequence = p.entry)
+	GROUP BY p.book_id, p.entry`
+
+// auditKeysUnique says whether the database itself refuses a key that is there already.
+// Unlike a foreign key or a trigger, nobody can switch a unique index off for a while.
+const auditKeysUnique = `
+	SELECT EXISTS (
+		SELECT FROM pg_index i
+		WHERE i.indrelid = 'entries'::regclass AND i.indisunique AND i.indisvalid AND i.indisready AND i.indpred IS NULL AND i.indexprs IS NULL
+		  AND i.indnkeyatts = 2 AND (SELECT array_agg(a.attname::text ORDER BY a.attname) FROM pg_attribute a
+		                             WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)) = ARRAY['book_id', 'key'])`
+
+// auditKeys looks for a key that answers for two entries, where no unique index does.
 const auditKeys = `
 	SELECT book_id, 'key ' || key, 'a key has one entry', '1', count(*)::text
 	FROM entries WHERE book_id BETWEEN $1 AND $2
@@ -120,29 +142,6 @@ const auditUndone = `
 		WHERE p.book_id = u.book_id AND p.entry = u.undoes AND p.lot_id = u.lot_id AND p.from_account = u.account_id
 		  AND p.to_account = 2) t
 	WHERE u.credits > t.credits`
-
-// auditPeers pairs the halves of what went from book to book. They may lie in books far
-// apart, so each is looked up by its key.
-const auditPeers = `
-	SELECT e.book_id, 'entry ' || e.sequence, 'both halves of a move are there and point at each other',
-	       COALESCE(e.kind || ' of ' || e.credits || ' with entry ' || e.peer_sequence || ' of book ' || e.peer_book_id, 'two halves'),
-	       COALESCE(p.kind || ' of ' || p.credits || ' with entry ' || p.peer_sequence || ' of book ' || p.peer_book_id, 'none')
-	FROM entries e
-	LEFT JOIN LATERAL (
-		SELECT kind, key, credits, at, peer_book_id, peer_sequence
-		FROM entries WHERE book_id = e.peer_book_id AND sequence = e.peer_sequence LIMIT 1) p ON true
-	WHERE e.book_id BETWEEN $1 AND $2
-	  AND (e.peer_book_id IS NOT NULL OR e.kind IN ('contribution', 'contribution_in', 'assignment', 'assignment_in', 'debt', 'debt_in',
-	                                                'spend_elsewhere'))
-	  AND NOT COALESCE(
-		p.peer_book_id = e.book_id AND p.peer_sequence = e.sequence AND p.credits = e.credits AND p.at = e.at
-		AND e.peer_book_id <> e.book_id
-		AND starts_with(e.key, 'ledger:') <> starts_with(p.key, 'ledger:')
-		AND CASE e.kind WHEN 'contribution' THEN p.kind = 'contribution_in' WHEN 'contribution_in' THEN p.kind = 'contribution'
-		                WHEN 'assignment' THEN p.kind = 'assignment_in' WHEN 'assignment_in' THEN p.kind = 'assignment'
-		                WHEN 'debt' THEN p.kind = 'debt_in' WHEN 'debt_in' THEN p.kind = 'debt'
-		                WHEN 'spend_elsewhere' THEN p.kind NOT IN ('spend_elsewhere', 'contribution', 'assignment', 'debt')
-		                ELSE p.kind = 'spend_elsewhere' END, false)`
 
 // auditPeerLots compares the lots that arrived with those they came from: what leaves
 // one clearing account must be what enters the other, lot by lot.

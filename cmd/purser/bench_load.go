@@ -19,7 +19,8 @@ import (
 
 // benchOrder is what the load generator is told on its standard input.
 type benchOrder struct {
-	Address string // on this machine
+	Address string   // on this machine
+	Others  []string // further addresses, of servers with the same database: the clients are spread over all
 	Kind    benchKind
 	Token   string   // of the API
 	Secret  string   // that events are signed with
@@ -98,11 +99,13 @@ func (c *benchLoadCommand) Run(ctx context.Context, p *program) error {
 
 // check refuses to load any machine but this one, and to do so for long.
 func (o benchOrder) check() error {
-	host, _, err := net.SplitHostPort(o.Address)
-	ip := net.ParseIP(host)
+	for _, address := range append([]string{o.Address}, o.Others...) {
+		host, _, err := net.SplitHostPort(address)
+		if ip := net.ParseIP(host); err != nil || !ip.IsLoopback() {
+			return usage("the load generator asks a server on this machine only, not %q", address)
+		}
+	}
 	switch {
-	case err != nil || !ip.IsLoopback():
-		return usage("the load generator asks a server on this machine only, not %q", o.Address)
 	case o.Clients < 1 || o.Clients > benchClientsMax, o.Pools < 1, o.Members < 1, o.Warm+o.Count > 2*benchSecondsMax*time.Second,
 		o.Rate < 0 || o.Rate > benchRateMax, benchSteps[o.Kind] == nil:
 		return usage("the load generator is run by purser bench spends")
@@ -131,8 +134,9 @@ func (o benchOrder) run(ctx context.Context, now func() time.Time) benchLoad {
 	c := &benchClients{order: o, now: now, begun: begun, begin: begun.Add(o.Warm)}
 	c.end = c.begin.Add(o.Count)
 	var clients sync.WaitGroup
-	for range o.Clients {
-		clients.Go(func() { c.client(ctx) })
+	addresses := append([]string{o.Address}, o.Others...)
+	for n := range o.Clients {
+		clients.Go(func() { c.client(ctx, addresses[n%len(addresses)]) })
 	}
 	clients.Wait()
 	slices.Sort(c.times)
@@ -157,10 +161,10 @@ func quantile(sorted []time.Duration, percent int) float64 {
 
 // client asks until the time is up. One that fails stops: what became of what it asked
 // for nobody knows.
-func (c *benchClients) client(ctx context.Context) {
+func (c *benchClients) client(ctx context.Context, address string) {
 	var acknowledged int64
 	var times []time.Duration
-	err := c.goOn(ctx, func(asked, answered time.Time) {
+	err := c.goOn(ctx, address, func(asked, answered time.Time) {
 		acknowledged++
 		if !answered.Before(c.begin) && answered.Before(c.end) {
 			times = append(times, answered.Sub(asked))
@@ -180,8 +184,8 @@ func (c *benchClients) client(ctx context.Context) {
 
 // goOn speaks HTTP/1.1 over one connection that is kept. net/http's own client would
 // take about as much of the machine as the server that is measured.
-func (c *benchClients) goOn(ctx context.Context, done func(asked, answered time.Time)) error {
-	conn, err := (&net.Dialer{Timeout: benchPatience}).DialContext(ctx, "tcp", c.order.Address)
+func (c *benchClients) goOn(ctx context.Context, address string, done func(asked, answered time.Time)) error {
+	conn, err := (&net.Dialer{Timeout: benchPatience}).DialContext(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("connecting: %w", err)
 	}

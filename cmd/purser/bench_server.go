@@ -97,8 +97,12 @@ func (s *benchServer) stop(ctx context.Context) error {
 
 // order is what a load generator is to ask of a server.
 func (b *bench) order(s *benchServer, kind benchKind, prefix string) benchOrder {
+	return b.orderAt(s.listen.Addr().String(), kind, prefix)
+}
+
+func (b *bench) orderAt(address string, kind benchKind, prefix string) benchOrder {
 	return benchOrder{
-		Address: s.listen.Addr().String(), Kind: kind, Token: b.token, Secret: benchSecret, Prefix: prefix, Clients: b.clients, Pools: b.pools,
+		Address: address, Kind: kind, Token: b.token, Secret: benchSecret, Prefix: prefix, Clients: b.clients, Pools: b.pools,
 		Members: b.members, Warm: benchWarm, Count: b.count,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/pprof"
+	"slices"
 	"time"
 )
 
@@ -13,14 +14,15 @@ import (
 type benchSpendsCommand struct {
 	Pools      int       `default:"1" help:"How many teams to spend from, each with a pool of its own; at most 100,000."`
 	Clients    int       `default:"64" help:"How many spend at once, each waiting for its answer; at most 4,096."`
-	Seconds    int       `default:"10" help:"How long each of the three measurements takes; at most 600."`
+	Seconds    int       `default:"10" help:"How long each of the measurements takes; at most 600."`
+	Processes  int       `default:"1" help:"With more than one, spends are measured once more with as many servers on the one database, the clients spread over them; at most 4."`
 	CPUProfile string    `name:"cpuprofile" placeholder:"FILE" help:"Write a CPU profile of the first measurement's server, for go tool pprof."`
 	Show       showFlags `embed:""`
 }
 
 func (c *benchSpendsCommand) check() error {
 	return checkBounds(bounded{"--pools", c.Pools, benchPoolsMax}, bounded{"--clients", c.Clients, benchClientsMax},
-		bounded{"--seconds", c.Seconds, benchSecondsMax})
+		bounded{"--seconds", c.Seconds, benchSecondsMax}, bounded{"--processes", c.Processes, benchProcessesMax})
 }
 
 // Run measures, and audits what came of it.
@@ -32,7 +34,7 @@ func (c *benchSpendsCommand) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	report := &benchReport{Pools: c.Pools, Clients: c.Clients, Seconds: c.Seconds}
+	report := &benchReport{Pools: c.Pools, Clients: c.Clients, Seconds: c.Seconds, Processes: c.Processes}
 	err = benchRun(ctx, p, func(b *bench) error {
 		b.pools, b.members, b.clients, b.count = c.Pools, max(2, benchSpenders/c.Pools), c.Clients, time.Duration(c.Seconds)*time.Second
 		return c.measure(ctx, b, report, profile)
@@ -65,6 +67,12 @@ func (c *benchSpendsCommand) measure(ctx context.Context, b *bench, r *benchRepo
 	if err != nil {
 		return err
 	}
+	var several benchLoad
+	if c.Processes > 1 {
+		if several, err = b.loadSeveral(ctx, benchSpend, c.Processes); err != nil {
+			return err
+		}
+	}
 	alone, err := b.load(ctx, benchSpend, true)
 	if err != nil {
 		return err
@@ -72,7 +80,7 @@ func (c *benchSpendsCommand) measure(ctx context.Context, b *bench, r *benchRepo
 	if r.FloorPerSecond, err = b.floor(ctx, floorSpend); err != nil {
 		return err
 	}
-	r.took(gathered, alone)
+	r.took(gathered, alone, several)
 	if r.Differences, err = b.audit(ctx); err != nil {
 		return err
 	}
@@ -100,6 +108,11 @@ type benchReport struct {
 	Seconds int `json:"seconds"`
 	benchFigures
 
+	Processes        int     `json:"processes"` // the three below are of several
+	SeveralPerSecond float64 `json:"several_per_second,omitempty"`
+	SeveralP50       float64 `json:"several_p50_ms,omitempty"`
+	SeveralP99       float64 `json:"several_p99_ms,omitempty"`
+
 	Spends      int64 `json:"spends"`  // acknowledged, warming up included
 	Retries     int64 `json:"retries"` // after a 503, with the same key
 	Errors      int64 `json:"errors"`
@@ -110,21 +123,30 @@ type benchReport struct {
 	failed error
 }
 
-// took takes in what the two load generators counted.
-func (r *benchReport) took(gathered, alone benchLoad) {
+// took takes in what the load generators counted.
+func (r *benchReport) took(gathered, alone, several benchLoad) {
 	r.benchFigures.took(gathered, alone)
-	r.Spends = gathered.Acknowledged + alone.Acknowledged
-	r.Retries = gathered.Retries + alone.Retries
-	r.Errors = gathered.Errors + alone.Errors
+	r.SeveralPerSecond, r.SeveralP50, r.SeveralP99 = several.PerSecond, several.P50, several.P99
+	for _, l := range []benchLoad{gathered, alone, several} {
+		r.Spends += l.Acknowledged
+		r.Retries += l.Retries
+		r.Errors += l.Errors
+	}
 	r.Credits = r.Spends * benchCredits
-	r.failed = benchFailed("spend", "spends", gathered, alone)
+	r.failed = benchFailed("spend", "spends", gathered, alone, several)
 }
 
 func (r *benchReport) print(p *program, asJSON bool) error {
 	if asJSON {
 		return printJSON(p.out, r)
 	}
-	err := printTable(p.out, benchHead, r.rows("spends, gathered", "spends, a transaction each", "UPDATE and INSERT, no HTTP, no rules"))
+	rows := r.rows("spends, gathered", "spends, a transaction each", "UPDATE and INSERT, no HTTP, no rules")
+	if r.Processes > 1 {
+		rows = slices.Insert(rows, 1, []string{
+			fmt.Sprintf("the same in %d processes", r.Processes), number(r.SeveralPerSecond), milliseconds(r.SeveralP50), milliseconds(r.SeveralP99),
+		})
+	}
+	err := printTable(p.out, benchHead, rows)
 	if err != nil {
 		return err
 	}

@@ -20,16 +20,17 @@ func TestBenchSpends(t *testing.T) {
 	t.Run("WhatIsMeasuredIsBookedOnceAndAudited", func(t *testing.T) {
 		t.Parallel()
 		got := map[string]float64{}
-		for name, value := range benchJSON(t, "spends", "--pools", "2", "--clients", "4", "--seconds", "1") {
+		for name, value := range benchJSON(t, "spends", "--pools", "2", "--clients", "4", "--seconds", "1", "--processes", "2") {
 			got[name] = value.(float64)
 		}
-		for name, want := range map[string]float64{"pools": 2, "clients": 4, "seconds": 1, "errors": 0, "differences": 0} {
+		for name, want := range map[string]float64{"pools": 2, "clients": 4, "seconds": 1, "processes": 2, "errors": 0, "differences": 0} {
 			if v, there := got[name]; !there || v != want {
 				t.Errorf("%s is %v, not %v", name, v, want)
 			}
 		}
 		for _, name := range []string{
 			"per_second", "p50_ms", "p99_ms", "baseline_per_second", "baseline_p50_ms", "baseline_p99_ms", "floor_per_second", "ratio", "spends",
+			"several_per_second", "several_p50_ms", "several_p99_ms",
 		} {
 			if got[name] <= 0 {
 				t.Errorf("%s is %v", name, got[name])
@@ -50,7 +51,7 @@ func TestBenchSpends(t *testing.T) {
 		t.Parallel()
 		c := bare(t)
 		for _, wrong := range [][]string{
-			{"--pools", "0"}, {"--pools", "100001"}, {"--clients", "0"}, {"--clients", "4097"}, {"--seconds", "0"}, {"--seconds", "601"},
+			{"--pools", "0"}, {"--pools", "100001"}, {"--clients", "0"}, {"--clients", "4097"}, {"--seconds", "0"}, {"--seconds", "601"}, {"--processes", "0"}, {"--processes", "5"},
 			{"--pools", "many"},
 		} {
 			c.fails(exitUsage, []string{wrong[0]}, append([]string{"bench", "spends"}, wrong...)...)
@@ -168,6 +169,7 @@ func TestBenchLoad(t *testing.T) {
 		}
 		for _, change := range []func(*benchOrder){
 			func(o *benchOrder) { o.Address = "192.0.2.1:80" }, func(o *benchOrder) { o.Address = "example.com:80" },
+			func(o *benchOrder) { o.Others = []string{"127.0.0.1:2", "192.0.2.1:80"} },
 			func(o *benchOrder) { o.Address = "127.0.0.1" }, func(o *benchOrder) { o.Clients = benchClientsMax + 1 },
 			func(o *benchOrder) { o.Count = 24 * time.Hour }, func(o *benchOrder) { o.Pools = 0 }, func(o *benchOrder) { o.Kind = "anything" }, func(o *benchOrder) { o.Rate = benchRateMax + 1 },
 		} {

@@ -138,6 +138,7 @@ type commands struct {
 		Growth benchGrowthCommand `cmd:"" help:"Measure how the ledger grows: sizes, depths of indexes, vacuum, and spends behind a long past."`
 		Fair   benchFairCommand   `cmd:"" help:"Measure how long a quiet pool waits beside a loud one, and what becomes of more spends than can be done."`
 		Load   benchLoadCommand   `cmd:"" hidden:"" help:"The load generator of purser bench."`
+		Serve  benchServeCommand  `cmd:"" hidden:"" help:"One of several servers of purser bench."`
 	} `cmd:"" help:"Measurements on this machine."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 	Help    helpCommand    `cmd:"" help:"Show every command, flag and environment variable."`

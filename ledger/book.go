@@ -102,6 +102,7 @@ type Book struct {
 	nextHoldEnd *time.Time // of holds that were not loaded
 	debts       []*debt
 	drawn       map[string]FromMain
+	drewSum     drewSum
 
 	loadedWindow time.Time
 	loadedDue    *time.Time

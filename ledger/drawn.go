@@ -31,10 +31,21 @@ func (b *Book) DrawnBy(holder string) FromMain {
 	return FromMain{Window: sum.Window + changed.Window, Total: sum.Total + changed.Total}
 }
 
+// drewSum is what the new entries change of what was drawn, added up so far: asked after
+// each of a batch's requests, counting from the first entry would cost its square.
+type drewSum struct {
+	window   time.Time
+	entries  int
+	byHolder map[string]FromMain
+}
+
 // drew adds up what the new entries change of what was drawn, by holder.
 func (b *Book) drew() map[string]FromMain {
-	changed := map[string]FromMain{}
-	for _, e := range b.entries {
+	if s := &b.drewSum; s.byHolder == nil || !s.window.Equal(b.Window) {
+		*s = drewSum{window: b.Window, byHolder: map[string]FromMain{}}
+	}
+	changed := b.drewSum.byHolder
+	for _, e := range b.entries[b.drewSum.entries:] {
 		credits, since := b.drewIn(e)
 		if credits == 0 {
 			continue
@@ -46,6 +57,7 @@ func (b *Book) drew() map[string]FromMain {
 		}
 		changed[e.Holder] = c
 	}
+	b.drewSum.entries = len(b.entries)
 	return changed
 }
 
@@ -104,11 +116,14 @@ func (u *undoable) drawnAt() time.Time {
 func (l *loader) queueDrawn() {
 	if len(l.drawnHolders) > 0 {
 		l.batch.Queue(`
-			SELECT b.id, w.holder_id, COALESCE(d.credits, 0), COALESCE(t.credits, 0)
+			SELECT w.book_id, w.holder_id, COALESCE(d.credits, 0), COALESCE(t.credits, 0)
 			FROM unnest($1::bigint[], $2::text[]) AS w (book_id, holder_id)
-			JOIN books b ON b.id = w.book_id
-			LEFT JOIN drawn d ON d.book_id = b.id AND d.holder_id = w.holder_id AND d.window_start = b.window_start
-			LEFT JOIN drawn t ON t.book_id = b.id AND t.holder_id = w.holder_id AND t.window_start = $3`,
+			LEFT JOIN LATERAL (
+				SELECT credits FROM drawn
+				WHERE book_id = w.book_id AND holder_id = w.holder_id
+				  AND window_start = (SELECT window_start FROM books WHERE id = w.book_id) LIMIT 1) d ON true
+			LEFT JOIN LATERAL (
+				SELECT credits FROM drawn WHERE book_id = w.book_id AND holder_id = w.holder_id AND window_start = $3 LIMIT 1) t ON true`,
 			l.drawnBooks, l.drawnHolders, ever,
 		).Query(func(rows pgx.Rows) error {
 			for rows.Next() {

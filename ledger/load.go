@@ -174,7 +174,9 @@ func (l *loader) want(w Want) {
 	for _, o := range w.Origins {
 		l.originBooks, l.origins = append(l.originBooks, w.Book), append(l.origins, o)
 	}
-	for _, holder := range w.Drawn {
+	drawn := slices.Clone(w.Drawn)
+	slices.Sort(drawn)
+	for _, holder := range slices.Compact(drawn) {
 		l.drawnBooks, l.drawnHolders = append(l.drawnBooks, w.Book), append(l.drawnHolders, holder)
 	}
 }

@@ -37,7 +37,9 @@ func TestPlans(t *testing.T) {
 		spent := must(t)(b.Spend(key("spend"), SpendIn{Credits: 2, Payers: payers}))
 		held := must(t)(b.Hold(key("hold"), HoldIn{Credits: 2, Payers: payers, ExpiresAt: day(2)}))
 		write(t, tx, b)
-		b = open(t, tx, day(1), Want{Book: id, Undo: []int64{spent.Sequence}, Holds: []int64{held.Sequence}, Origins: []string{"b"}})
+		b = open(t, tx, day(1), Want{
+			Book: id, Undo: []int64{spent.Sequence}, Holds: []int64{held.Sequence}, Origins: []string{"b"}, Drawn: []string{"m1", "m2", "m3"},
+		})
 		must(t)(b.Capture(key("capture"), held.Sequence, 1))
 		must(t)(b.Reverse(key("reverse"), spent.Sequence, 1))
 		write(t, tx, b)
@@ -53,7 +55,7 @@ func TestPlans(t *testing.T) {
 	read := func(tx pgx.Tx) map[string]int64 {
 		rows, err := tx.Query(t.Context(), `
 			SELECT relname::text, seq_tup_read + COALESCE(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
-			WHERE relname IN ('entries', 'postings', 'holds', 'hold_draws')`)
+			WHERE relname IN ('entries', 'postings', 'holds', 'hold_draws', 'drawn')`)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +90,9 @@ func TestPlans(t *testing.T) {
 			b := open(t, tx, day(1), Want{Book: id})
 			for range 250 {
 				n++
-				must(t)(spend(b, fmt.Sprint("history ", n), day(1), 1, From(mainOf(t, b))))
+				r := ask(fmt.Sprint("history ", n), day(1))
+				r.Holder = fmt.Sprint("m", n)
+				must(t)(b.Spend(r, SpendIn{Credits: 1, Payers: []Payer{From(mainOf(t, b))}}))
 			}
 			write(t, tx, b)
 		})

@@ -3,6 +3,8 @@ package teams
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -83,20 +85,32 @@ type settledRefs struct {
 // queueRead queues the teams, and the members and users that the requests are about or
 // come from. Those of entries that are to be settled are found by the entries themselves,
 // as long as nobody knows whom they are about.
+//
+// Each row is looked up by itself: plans are kept from when the tables were small, and a
+// join would then read all members of all teams.
 func (d *desk) queueRead(batch *pgx.Batch, ins []SpendIn, settled *settledRefs) {
-	var teamIDs, userIDs []string
+	asked := map[memberKey]bool{}
+	users, teams := map[string]bool{}, map[string]bool{}
+	ask := func(k memberKey) { asked[k], users[k.user], teams[k.team] = true, true, true }
 	for i, k := range d.whom {
-		teamIDs, userIDs = append(teamIDs, k.team), append(userIDs, k.user)
-		if by := ins[i].By; !by.Backend() && by.User != k.user {
-			teamIDs, userIDs = append(teamIDs, k.team), append(userIDs, by.User)
+		ask(k)
+		if by := ins[i].By; !by.Backend() {
+			ask(memberKey{k.team, by.User})
 		}
+	}
+	var memberTeams, memberUsers []string
+	for k := range asked {
+		memberTeams, memberUsers = append(memberTeams, k.team), append(memberUsers, k.user)
 	}
 	if settled == nil {
 		settled = &settledRefs{}
 	}
 	books, sequences := ledger.RefColumns(settled.refs)
 	d.teams, d.users, d.members = map[string]*Team{}, map[string]*User{}, map[memberKey]*Member{}
-	batch.Queue(`SELECT `+teamColumns+` FROM teams WHERE id = ANY($1)`, teamIDs).Query(func(rows pgx.Rows) error {
+	batch.Queue(`
+		SELECT t.* FROM unnest($1::text[]) AS w (id)
+		CROSS JOIN LATERAL (SELECT `+teamColumns+` FROM teams WHERE id = w.id LIMIT 1) t`, slices.Collect(maps.Keys(teams)),
+	).Query(func(rows pgx.Rows) error {
 		list, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[Team])
 		for _, t := range list {
 			d.teams[t.ID] = t
@@ -104,11 +118,13 @@ func (d *desk) queueRead(batch *pgx.Batch, ins []SpendIn, settled *settledRefs) 
 		return err
 	})
 	batch.Queue(`
-		SELECT `+userColumns+` FROM users WHERE id IN (
-			SELECT unnest($1::text[])
+		SELECT u.* FROM (
+			SELECT unnest($1::text[]) AS id
 			UNION ALL
-			SELECT `+ledger.HolderSQL("w.book_id", "w.sequence")+` FROM unnest($2::bigint[], $3::bigint[]) AS w (book_id, sequence))`,
-		userIDs, books, sequences).Query(func(rows pgx.Rows) error {
+			SELECT `+ledger.HolderSQL("w.book_id", "w.sequence")+` FROM unnest($2::bigint[], $3::bigint[]) AS w (book_id, sequence)) w
+		CROSS JOIN LATERAL (SELECT `+userColumns+` FROM users WHERE id = w.id LIMIT 1) u`,
+		slices.Collect(maps.Keys(users)), books, sequences,
+	).Query(func(rows pgx.Rows) error {
 		list, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[User])
 		for _, u := range list {
 			d.users[u.ID] = u
@@ -116,12 +132,14 @@ func (d *desk) queueRead(batch *pgx.Batch, ins []SpendIn, settled *settledRefs) 
 		return err
 	})
 	batch.Queue(`
-		SELECT `+memberColumns+` FROM members WHERE (team_id, user_id) IN (
-			SELECT * FROM unnest($1::text[], $2::text[])
+		SELECT m.* FROM (
+			SELECT team_id, user_id FROM unnest($1::text[], $2::text[]) AS w (team_id, user_id)
 			UNION ALL
 			SELECT w.team_id, `+ledger.HolderSQL("w.book_id", "w.sequence")+`
-			FROM unnest($3::text[], $4::bigint[], $5::bigint[]) AS w (team_id, book_id, sequence))`,
-		teamIDs, userIDs, settled.teams, books, sequences).Query(func(rows pgx.Rows) error {
+			FROM unnest($3::text[], $4::bigint[], $5::bigint[]) AS w (team_id, book_id, sequence)) w
+		CROSS JOIN LATERAL (SELECT `+memberColumns+` FROM members WHERE team_id = w.team_id AND user_id = w.user_id LIMIT 1) m`,
+		memberTeams, memberUsers, settled.teams, books, sequences,
+	).Query(func(rows pgx.Rows) error {
 		list, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[Member])
 		for _, m := range list {
 			d.members[memberKey{m.TeamID, m.UserID}] = m

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -23,7 +24,15 @@ var (
 	commit  = ""
 )
 
+// gcPercent is by how much memory may grow between two collections of what is no longer
+// used, unless GOGC says otherwise. A server keeps a few MB and makes as much again in
+// milliseconds: collected at Go's own 100 %, that was a fifth of its work.
+const gcPercent = 300
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	// Both signals are waited for on one channel, so that a second one that comes at once
 	// isn't lost while the first is being looked at.

@@ -46,7 +46,7 @@ func (c *clock) advance(d time.Duration) { c.nanos.Add(int64(d)) }
 
 // world is a page over a database of its own.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	db      *pgxpool.Pool
 	page    *web.Server
 	url     string
@@ -82,7 +82,7 @@ type front struct{ page atomic.Pointer[web.Server] }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.page.Load().ServeHTTP(w, r) }
 
-func newWorld(t *testing.T, change ...func(*web.Config)) *world {
+func newWorld(t testing.TB, change ...func(*web.Config)) *world {
 	t.Helper()
 	w := &world{t: t, db: pgtest.Pool(t), catalog: billing.DemoCatalog(), clock: &clock{}, wall: &clock{}, stripe: &fakeStripe{}, log: &syncBuffer{}}
 	w.clock.set(noon)

@@ -94,6 +94,8 @@ type Book struct {
 	locked      bool
 	written     bool
 	accounts    []*Account // by id
+	allocations map[string]*Account
+	indexed     int // so many accounts were looked through for allocations
 	lots        map[int64]*Lot
 	byOrigin    map[string]*Lot
 	known       map[string]*Entry
@@ -132,14 +134,19 @@ func (b *Book) Accounts() []*Account {
 	return b.accounts[i:]
 }
 
-// AllocationOf gives a holder's allocation, if one was ever made.
+// AllocationOf gives a holder's allocation, if one was ever made. Who lists a team asks for
+// each of its members, so a look-up doesn't pass all accounts.
 func (b *Book) AllocationOf(holder string) (*Account, bool) {
-	for _, a := range b.Accounts() {
-		if a.Kind == Allocation && a.Holder == holder {
-			return a, true
+	for ; b.indexed < len(b.accounts); b.indexed++ {
+		if a := b.accounts[b.indexed]; a.Kind == Allocation {
+			if b.allocations == nil {
+				b.allocations = map[string]*Account{}
+			}
+			b.allocations[a.Holder] = a
 		}
 	}
-	return nil, false
+	a, ok := b.allocations[holder]
+	return a, ok
 }
 
 // MakeAllocation gives a holder's allocation, opened again if it was closed, and makes

@@ -108,6 +108,15 @@ func Members(ctx context.Context, db billing.DB, teamID string) ([]Member, error
 	return list, nil
 }
 
+// CountMembers counts a team's members, its owner among them.
+func CountMembers(ctx context.Context, db billing.DB, teamID string) (n int64, err error) {
+	err = db.QueryRow(ctx, `SELECT count(*) FROM members WHERE team_id = $1`, teamID).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("counting members: %w", err)
+	}
+	return n, nil
+}
+
 func storeMember(ctx context.Context, tx pgx.Tx, m Member) error {
 	var batch pgx.Batch
 	queueMember(&batch, m)

@@ -93,7 +93,10 @@ func (r *room) view(list *roster, usage []ledger.Usage, drawn map[string]ledger.
 	}
 	s := list.seats(rules.seats)
 	v.Seats.Bought, v.Seats.Assigned, v.Seats.Reserved = s.Bought, s.Assigned, s.Reserved
-	used := map[string]ledger.Usage{}
+	if r.role.Manages() { // who sees everybody; a team may be large
+		v.Usage, v.Members = make([]ledger.Usage, 0, len(usage)), make([]MemberView, 0, len(list.members))
+	}
+	used := make(map[string]ledger.Usage, len(usage))
 	for _, u := range usage {
 		used[u.Holder] = u
 		if r.sees(u.Holder) {

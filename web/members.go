@@ -29,6 +29,7 @@ type memberRow struct {
 	teams.MemberView
 	Name  string
 	Email string
+	Sorts string // what it is sorted by as a name
 }
 
 // pageSize is how many rows a page has; it bounds what can be changed at once, too.
@@ -57,7 +58,7 @@ func paged[T any](v *visit, list []T) ([]T, pages) {
 
 // orders are how members can be sorted, by the names of columns.
 var orders = map[string]func(a, b memberRow) int{
-	"name":      func(a, b memberRow) int { return cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) },
+	"name":      func(a, b memberRow) int { return cmp.Compare(a.Sorts, b.Sorts) },
 	"role":      func(a, b memberRow) int { return cmp.Compare(rank(a.Role), rank(b.Role)) },
 	"access":    func(a, b memberRow) int { return cmp.Compare(a.Access, b.Access) },
 	"allocated": func(a, b memberRow) int { return cmp.Compare(b.Allocation.All, a.Allocation.All) },
@@ -128,7 +129,8 @@ func (v *visit) named(ctx context.Context, tx pgx.Tx, members []teams.MemberView
 	rows := make([]memberRow, len(members))
 	for i, m := range members {
 		u := people[m.UserID]
-		rows[i] = memberRow{m, Named(u, m.UserID), u.Email}
+		name := Named(u, m.UserID)
+		rows[i] = memberRow{m, name, u.Email, strings.ToLower(name)}
 	}
 	return rows, nil
 }

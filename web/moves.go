@@ -211,8 +211,11 @@ func (s *Server) offer(ctx context.Context, tx pgx.Tx, v *visit, p *movePage) er
 	if !p.Kind.From && !p.Kind.To {
 		return nil
 	}
+	if n, err := teams.CountMembers(ctx, tx, v.Team.ID); err != nil || n > choiceMax {
+		return err
+	}
 	shown, err := teams.View(ctx, tx, s.cfg.Catalog, v.Team.ID, v.By, v.At)
-	if err != nil || len(shown.Members) > choiceMax {
+	if err != nil {
 		return err
 	}
 	p.Members, err = v.named(ctx, tx, shown.Members)

@@ -27,6 +27,8 @@ type Stripe interface {
 	// VoidTopUp has nobody pay an invoice any more, unless somebody has.
 	VoidTopUp(ctx context.Context, purchaseID, invoiceID string) error
 	FetchPackPrice(ctx context.Context, price Price) (PackPrice, error)
+	FetchDocuments(ctx context.Context, in DocumentsIn) (Documents, error)
+	ListPaymentMethods(ctx context.Context, customerID string) ([]PaymentMethod, error)
 	CreatePortalSession(ctx context.Context, in PortalIn) (url string, err error)
 	// EventsSince calls each with every event since an instant, the oldest first.
 	EventsSince(ctx context.Context, since time.Time, each func(body []byte) error) error

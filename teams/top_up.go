@@ -86,6 +86,26 @@ func PayerOf(ctx context.Context, tx pgx.Tx, s billing.AutoTopUp) (userID, custo
 	return userID, customerID, err
 }
 
+// PayingCustomer gives the customer with whose payment methods an automatic top-up may be
+// paid, to whoever owns it and nobody else: admins set a team's top-up, but the cards are
+// the owner's.
+func PayingCustomer(ctx context.Context, tx pgx.Tx, teamID, userID string, by Actor) (string, error) {
+	place, err := findPlace(ctx, tx, teamID, userID, by)
+	if err != nil {
+		return "", err
+	}
+	payer, customer, err := PayerOf(ctx, tx, billing.AutoTopUp{TeamID: teamID, UserID: place.userOf(teamID)})
+	switch {
+	case err != nil:
+		return "", err
+	case !by.Backend() && by.User != payer:
+		return "", refuse(Forbidden, "role_forbids", "whose cards pay is only for their owner to say")
+	case customer == "":
+		return "", refuse(NotFound, "customer_not_found", "the user has no customer at Stripe")
+	}
+	return customer, nil
+}
+
 // place is a team's pool or a personal account, and who owns it.
 type place struct {
 	book  int64

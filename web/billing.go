@@ -20,6 +20,10 @@ type billingPage struct {
 	Subs       []billing.SubscriptionRow // of an account: the user's, wherever they are
 	Packs      []billing.Pack
 	TopUp      billing.AutoTopUp
+	Helps      []string           // what would let it go on
+	Attempts   []billing.Purchase // its last ones (P5)
+	Pays       bool               // the user says with what it is paid
+	Currency   bool               // the catalogue doesn't say what a pack is paid in
 	Purchases  []billing.Purchase
 	Older      string
 }
@@ -30,6 +34,8 @@ func (s *Server) registerBilling() {
 		s.page(root+"/billing", page)
 		s.registerPortal(root, page)
 		s.registerCheckout(root, page)
+		s.registerDocuments(root)
+		s.registerCards(root, page)
 		s.registerTopUp(root, page)
 	}
 	s.registerAssign(team)
@@ -62,12 +68,35 @@ func (s *Server) billing(ctx context.Context, tx pgx.Tx, v *visit) (view, error)
 		rules = plan.TopUp
 	}
 	p.Packs = slices.DeleteFunc(slices.Clone(s.cfg.Catalog.Packs), func(pack billing.Pack) bool { return !rules.AllowsPack(pack.Name) })
-	teamID, userID := v.ofPlace()
-	if p.TopUp, err = teams.GetAutoTopUp(ctx, tx, teamID, userID, v.By); err != nil {
+	p.Currency = slices.ContainsFunc(p.Packs, func(pack billing.Pack) bool { return pack.Price.Currency == "" })
+	if err := v.toppedUp(ctx, tx, p); err != nil {
 		return view{}, err
 	}
 	return view{"billing", v.T("billing.title"), p}, s.bought(ctx, tx, v, p)
 }
+
+// toppedUp reads the automatic top-up and its last attempts.
+func (v *visit) toppedUp(ctx context.Context, tx pgx.Tx, p *billingPage) (err error) {
+	teamID, userID := v.ofPlace()
+	if p.TopUp, err = teams.GetAutoTopUp(ctx, tx, teamID, userID, v.By); err != nil {
+		return err
+	}
+	if p.TopUp.On {
+		p.Helps = v.helps(p.TopUp.Helps())
+	}
+	// Who may, teams decides; the page only asks whether to offer it.
+	var no *teams.Refusal
+	_, err = teams.PayingCustomer(ctx, tx, teamID, userID, v.By)
+	if err != nil && !errors.As(err, &no) {
+		return err
+	}
+	p.Pays = err == nil && p.TopUp.Pack != ""
+	p.Attempts, err = billing.ListPurchases(ctx, tx, billing.PurchaseFilter{TeamID: teamID, UserID: userID, Kind: billing.PurchaseAuto, Limit: attemptsShown})
+	return err
+}
+
+// attemptsShown is a series of attempts and what was before it.
+const attemptsShown = 5
 
 // subscribed finds out what is subscribed to, and what the user may do about it.
 func (s *Server) subscribed(ctx context.Context, tx pgx.Tx, v *visit, p *billingPage) error {
@@ -121,6 +150,17 @@ const purchasesMax = 20
 // Payable tells whether somebody may still pay a purchase on its page.
 func (v *visit) Payable(p billing.Purchase) bool {
 	return p.URL != "" && (p.State == billing.PurchaseOpen || p.State == billing.PurchaseProcessing && p.Reason == billing.TopUpAuthenticate)
+}
+
+// Outcome is why a purchase isn't paid, as far as anybody knows; "" if there is nothing to say.
+func (v *visit) Outcome(p billing.Purchase) string {
+	switch {
+	case p.DeclineCode != "" && v.Has("decline."+p.DeclineCode):
+		return v.T("decline." + p.DeclineCode)
+	case p.Reason != "":
+		return v.Word("reason", p.Reason)
+	}
+	return ""
 }
 
 // Pack is a pack's title.

@@ -47,7 +47,7 @@ func TestBrowser_AxeFindsNothing(t *testing.T) {
 	team := []string{
 		"", "/members", "/members/bob", "/moves", "/moves/allocate", "/moves/transfer?look=1&from=bob&to=cleo&credits=5", "/moves/allocate?look=1&to=cleo&credits=999999",
 		"/usage", "/history", "/billing", "/billing?bought=1", "/billing/unassign", "/explain", "/mine", "/none",
-		"/settings", "/settings/owner?to=bob", "/settings/owner?to=nobody", "/settings/close",
+		"/billing/card", "/settings", "/settings/owner?to=bob", "/settings/owner?to=nobody", "/settings/close",
 	}
 	account := []string{"", "/usage", "/history", "/billing", "/explain", "/../teams", "/../open/none"}
 	for _, one := range []struct {

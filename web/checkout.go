@@ -51,20 +51,29 @@ func (s *Server) registerPortal(root string, page showing) {
 
 func (s *Server) portalAsked(ctx context.Context, v *visit) (ask billing.PortalIn, err error) {
 	flow := map[string]billing.PortalFlow{"seats": billing.PortalUpdate, "cancel": billing.PortalCancel, "card": billing.PortalPaymentMethod}[v.form.Get("flow")]
+	back := "" // to the billing page
 	err = pgx.BeginTxFunc(ctx, s.cfg.Pool, snapshot, func(tx pgx.Tx) error {
 		if err := v.findTeam(ctx, tx); err != nil {
 			return err
 		}
-		if v.Team != nil {
-			ask, err = teams.TeamPortal(ctx, tx, v.Team.ID, flow, v.By)
-		} else {
-			ask, err = teams.UserPortal(ctx, tx, v.By.User, v.form.Get("subscription"), flow)
+		teamID, userID := v.ofPlace()
+		switch {
+		case flow == billing.PortalPaymentMethod:
+			ask.Flow, back = flow, "card"
+			ask.CustomerID, err = teams.PayingCustomer(ctx, tx, teamID, userID, v.By)
+		case v.Team != nil:
+			ask, err = teams.TeamPortal(ctx, tx, teamID, flow, v.By)
+		default:
+			ask, err = teams.UserPortal(ctx, tx, userID, v.form.Get("subscription"), flow)
 		}
 		return err
 	})
 	key, hash := v.key()
 	sum := sha256.Sum256(append([]byte(key+" "), hash...))
 	ask.Key, ask.ReturnURL = "page-portal-"+hex.EncodeToString(sum[:]), s.cfg.URL+v.Path("billing")
+	if back != "" {
+		ask.ReturnURL += "/" + back
+	}
 	return ask, err
 }
 

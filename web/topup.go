@@ -94,6 +94,18 @@ func (v *visit) Amount(amount int64, code string) string {
 	return digits[:len(digits)-scale] + "." + digits[len(digits)-scale:]
 }
 
+// CurrencyOf is what a top-up's money is in, as people know it.
+func (v *visit) CurrencyOf(t billing.AutoTopUp) string {
+	code := t.Currency
+	if pack, ok := v.s.cfg.Catalog.Pack(t.Pack); ok && pack.Price.Currency != "" {
+		code = pack.Price.Currency
+	}
+	if code == "" && len(v.s.cfg.Catalog.Packs) > 0 {
+		code = v.s.cfg.Catalog.Packs[0].Price.Currency
+	}
+	return strings.ToUpper(code)
+}
+
 // Plain is a number as a field has it.
 func (v *visit) Plain(n int64) string { return strconv.FormatInt(n, 10) }
 

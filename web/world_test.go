@@ -15,7 +15,24 @@ type fakeStripe struct {
 	billing.Stripe
 	checkouts []billing.CheckoutIn
 	portals   []billing.PortalIn
+	asked     []billing.DocumentsIn
 	away      error
+}
+
+// FetchDocuments has an invoice only where there is one.
+func (f *fakeStripe) FetchDocuments(_ context.Context, in billing.DocumentsIn) (billing.Documents, error) {
+	f.asked = append(f.asked, in)
+	d := billing.Documents{ReceiptURL: "https://pay.stripe.example/receipts/" + in.PaymentIntentID}
+	if in.InvoiceID != "" {
+		d.InvoiceURL = "https://invoice.stripe.example/" + in.InvoiceID
+	}
+	return d, f.away
+}
+
+func (f *fakeStripe) ListPaymentMethods(_ context.Context, customerID string) ([]billing.PaymentMethod, error) {
+	return []billing.PaymentMethod{
+		{ID: "pm_" + customerID, Kind: "card", Brand: "visa", Last4: "4242", ExpMonth: 7, ExpYear: 2030, Default: true}, {ID: "pm_bank", Kind: "sepa_debit", Last4: "3000"},
+	}, f.away
 }
 
 func (f *fakeStripe) CreateCheckout(_ context.Context, in billing.CheckoutIn) (billing.CheckoutSession, error) {

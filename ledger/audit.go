@@ -74,8 +74,15 @@ type auditing struct {
 // all audits the whole ledger: first its history, in one statement, then what is kept
 // beside it, some books at a time.
 func (a *auditing) all(ctx context.Context, entries, postings cut) error {
-	unproved, err := a.history(ctx, auditHistory(entries, postings))
-	if err != nil {
+	var unproved []int64
+	history := func() (err error) {
+		unproved, err = a.history(ctx, auditHistory(entries, postings))
+		return err
+	}
+	if entries.parts > 1 || postings.parts > 1 {
+		history = a.inProcesses(ctx, history)
+	}
+	if err := history(); err != nil {
 		return fmt.Errorf("auditing entries and postings: %w", err)
 	}
 	for _, book := range unproved {

@@ -47,8 +47,8 @@ type cut struct {
 
 // A part smaller than auditPartBlocks isn't worth a process.
 const (
-	auditPartsMax   = 8
-	auditPartBlocks = 256
+	auditPartsMax   = 16
+	auditPartBlocks = 1024
 )
 
 func cutOf(blocks int64) cut {

@@ -6,18 +6,17 @@ import (
 	"strconv"
 )
 
-// auditSettings hold until the transaction ends. Sums of millions of rows fit in the memory
-// given; the database writes what doesn't to its own temporary files. Each statement is
-// planned for what it is asked, and those over the history for several processes: how many
-// there may be is the server's to say.
+// auditSettings hold until the transaction ends. Each statement is planned for the books
+// that it is asked about. Over a large history, sums of millions of rows fit in the memory
+// given; the database writes what doesn't to temporary files of its own.
 const auditSettings = `
 	SELECT set_config(s.name, s.setting, true)
-	FROM (VALUES ('jit', 'off'), ('work_mem', '64MB'), ('plan_cache_mode', 'force_custom_plan')) AS s (name, setting)
-	WHERE $1::bool OR s.name <> 'work_mem'
-	UNION ALL
-	SELECT set_config(s.name, '0', true)
-	FROM (VALUES ('parallel_setup_cost'), ('parallel_tuple_cost')) AS s (name)
-	WHERE $1::bool`
+	FROM (VALUES ('jit', 'off'), ('plan_cache_mode', 'force_custom_plan'), ('work_mem', '64MB')) AS s (name, setting)
+	WHERE $1::bool OR s.name <> 'work_mem'`
+
+// auditProcesses says what the planner is to think that starting a process costs, and
+// handing a row from one to another; how many there may be is the server's to say.
+const auditProcesses = `SELECT set_config('parallel_setup_cost', $1, true), set_config('parallel_tuple_cost', $2, true)`
 
 // cuts looks how large the history is, says how to cut it, and prepares the transaction.
 func (a *auditing) cuts(ctx context.Context) (entries, postings cut, err error) {
@@ -30,11 +29,34 @@ func (a *auditing) cuts(ctx context.Context) (entries, postings cut, err error) 
 	}
 	entries, postings = cutOf(e), cutOf(p)
 	var setting string
-	isLarge := max(entries.parts, postings.parts) > 1
+	isLarge := entries.parts > 1 || postings.parts > 1
 	if err := a.each(ctx, auditSettings, []any{isLarge}, []any{&setting}, func() error { return nil }); err != nil {
 		return cut{}, cut{}, fmt.Errorf("preparing to audit: %w", err)
 	}
 	return entries, postings, nil
+}
+
+// inProcesses lets the planner take as many processes for something as it may get: it
+// thinks that entries and postings add up to far more rows than they do.
+func (a *auditing) inProcesses(ctx context.Context, do func() error) func() error {
+	set := func(setup, tuple string) error {
+		return a.each(ctx, auditProcesses, []any{setup, tuple}, []any{nil, nil}, func() error { return nil })
+	}
+	return func() error {
+		var setup, tuple string
+		err := a.each(ctx, `SELECT current_setting('parallel_setup_cost'), current_setting('parallel_tuple_cost')`, nil, []any{&setup, &tuple},
+			func() error { return nil })
+		if err == nil {
+			err = set("0", "0")
+		}
+		if err == nil {
+			err = do()
+		}
+		if err == nil {
+			err = set(setup, tuple)
+		}
+		return err
+	}
 }
 
 // history audits entries and postings, and gives the books in which these don't add up.

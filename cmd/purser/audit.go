@@ -75,8 +75,8 @@ func (c *auditCommand) summary(w io.Writer, s ledger.Summary) error {
 	return err
 }
 
-// auditProgress passes the audit's queries on and shows which books they are about: an
-// audit of a large ledger takes minutes.
+// auditProgress passes the audit's queries on and shows what they are about, the whole
+// history or some books: an audit of a large ledger takes minutes.
 type auditProgress struct {
 	tx    pgx.Tx
 	to    io.Writer // nil: nobody watches
@@ -85,11 +85,18 @@ type auditProgress struct {
 
 // Query implements what ledger.Audit reads with.
 func (a *auditProgress) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if a.to != nil && len(args) == 2 {
-		if text := fmt.Sprintf("auditing books %v to %v", args[0], args[1]); text != a.shown {
-			_, _ = fmt.Fprintf(a.to, "\r\x1b[K%s", text)
-			a.shown = text
+	text := a.shown
+	if text == "" {
+		text = "auditing entries and postings" // which come first, all at once
+	}
+	if len(args) == 2 {
+		if _, ofBooks := args[0].(int64); ofBooks {
+			text = fmt.Sprintf("auditing books %v to %v", args[0], args[1])
 		}
+	}
+	if a.to != nil && text != a.shown {
+		_, _ = fmt.Fprintf(a.to, "\r\x1b[K%s", text)
+		a.shown = text
 	}
 	return a.tx.Query(ctx, sql, args...)
 }

@@ -202,6 +202,7 @@ type DayUsage struct {
 	Holder   string
 	Spent    int64
 	Reversed int64 // of spends of whatever day
+	Earlier  int64 // of it, of spends from before the days that were asked for: B12 counts it as put in
 }
 
 // UsageByDay adds up what each holder spent, and what was given back, by day.
@@ -211,8 +212,10 @@ func UsageByDay(ctx context.Context, q interface {
 	rows, err := q.Query(ctx, `
 		SELECT date_trunc('day', at, 'UTC'), holder_id,
 		       COALESCE(sum(credits) FILTER (WHERE kind <> 'reversal'), 0)::bigint,
-		       COALESCE(sum(credits) FILTER (WHERE kind = 'reversal'), 0)::bigint
-		FROM entries
+		       COALESCE(sum(credits) FILTER (WHERE kind = 'reversal'), 0)::bigint,
+		       COALESCE(sum(credits) FILTER (WHERE kind = 'reversal' AND (
+		           SELECT s.at FROM entries s WHERE s.book_id = e.book_id AND s.sequence = e.undoes) < $2), 0)::bigint
+		FROM entries e
 		WHERE book_id = $1 AND at >= $2 AND at < $3 AND kind IN ('spend', 'capture', 'reversal')
 		GROUP BY 1, 2 ORDER BY 1, 2`, book, from, to)
 	if err != nil {

@@ -8,17 +8,23 @@ type chart struct {
 	Height  int64
 }
 
-// column is one day.
+// column is one day: what was spent stands on the line, and what was given back hangs under
+// it, each on the day on which it happened.
 type column struct {
-	X, Y, Width, Height int64
-	Label               string // under it; "": none
-	LabelX              int64
+	X, Width        int64
+	Spent, Reversed stretch
+	Label           string // under it; "": none
+	LabelX          int64
 }
+
+// stretch is from where down a column is drawn, and how far.
+type stretch struct{ Y, Height int64 }
 
 // gridLine is a line across, at a round number of credits.
 type gridLine struct {
 	Y     int64
 	Label string
+	Zero  bool
 }
 
 // Where things are in a chart, in the units that it is drawn in.
@@ -34,37 +40,40 @@ const (
 // chartOf draws days.
 func (v *visit) chartOf(days []dayUsed) chart {
 	c := chart{Width: chartWidth, Height: chartHeight}
-	var most int64
+	var most, least int64
 	for _, d := range days {
-		most = max(most, d.Used())
+		most, least = max(most, d.Spent), max(least, d.Reversed)
 	}
-	step := roundStep(most)
-	top := max(step, (most+step-1)/step*step)
+	step := roundStep(max(most, least))
+	top, bottom := max(step, roundUp(most, step)), roundUp(least, step)
 	height := func(n int64) int64 {
-		return int64(float64(max(0, n)) / float64(top) * (chartFloor - chartTop))
+		return int64(float64(n) / (float64(top) + float64(bottom)) * (chartFloor - chartTop))
 	}
-	for at := int64(0); at <= top; at += step {
-		c.Lines = append(c.Lines, gridLine{chartFloor - height(at), v.N(at)})
-		if at > top-step {
-			break // at + step could overflow
-		}
+	line := int64(chartTop) + height(top)
+	for n := -(bottom / step); n <= top/step; n++ {
+		c.Lines = append(c.Lines, gridLine{line - height(n*step), v.N(n * step), n == 0})
 	}
 	count := int64(len(days))
-	if count == 0 {
-		return c
-	}
 	every := (len(days) + labelsMax - 1) / labelsMax
 	for i, d := range days {
 		from := chartLeft + int64(i)*(chartWidth-chartLeft)/count
 		until := chartLeft + int64(i+1)*(chartWidth-chartLeft)/count
 		gap := min(4, (until-from)/4)
-		col := column{X: from, Y: chartFloor - height(d.Used()), Width: max(1, until-from-gap), Height: height(d.Used())}
+		col := column{X: from, Width: max(1, until-from-gap), Spent: stretch{line - height(d.Spent), height(d.Spent)}, Reversed: stretch{line, height(d.Reversed)}}
 		if i%every == 0 {
 			col.Label, col.LabelX = v.shortDay(d), from
 		}
 		c.Columns = append(c.Columns, col)
 	}
 	return c
+}
+
+// roundUp is the least multiple of a step that has room for n.
+func roundUp(n, step int64) int64 {
+	if n%step == 0 {
+		return n
+	}
+	return n - n%step + step
 }
 
 // roundStep is a round number of which two to five make up the most.

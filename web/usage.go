@@ -16,7 +16,7 @@ import (
 // usagePage is what was used over some days.
 type usagePage struct {
 	From, To time.Time // days in UTC, as usage is counted; To is the last one
-	Total    int64
+	Total    dayUsed   // of all days
 	Days     []dayUsed
 	Members  []memberUsed // of a team, for those who manage it
 	Chart    chart
@@ -25,12 +25,20 @@ type usagePage struct {
 
 // dayUsed is what was used on one day.
 type dayUsed struct {
-	Day             time.Time
-	Spent, Reversed int64
+	Day      time.Time
+	Spent    int64
+	Reversed int64 // given back on that day, of spends of whatever day
+	Earlier  int64 // of it, of spends from before all the days that are shown
 }
 
-// Used is what was spent less what was given back.
-func (d dayUsed) Used() int64 { return d.Spent - d.Reversed }
+// Used is what was spent less what of it was given back (B12).
+func (d dayUsed) Used() int64 { return d.Spent - d.Reversed + d.Earlier }
+
+func (d *dayUsed) add(r ledger.DayUsage) {
+	d.Spent += r.Spent
+	d.Reversed += r.Reversed
+	d.Earlier += r.Earlier
+}
 
 // memberUsed is what one member used.
 type memberUsed struct {
@@ -66,8 +74,8 @@ func (s *Server) usage(ctx context.Context, tx pgx.Tx, v *visit) (view, error) {
 	}
 	p := &usagePage{From: from, To: to.Add(-time.Nanosecond), Choices: v.spans(pool)}
 	p.Days = byDay(rows, from, to)
-	for _, d := range p.Days {
-		p.Total += d.Used()
+	for _, r := range rows {
+		p.Total.add(r)
 	}
 	p.Chart = v.chartOf(p.Days)
 	if v.Team != nil && v.Manages() {
@@ -95,6 +103,19 @@ func (v *visit) span(pool billing.Pool) (from, to time.Time) {
 	if last := from.AddDate(0, 0, usageDaysMax); to.After(last) {
 		to = last
 	}
+	return v.turned(pool, from, to)
+}
+
+// turned has a span that is a period begin and end with its turn, in the midst of a day: so
+// it comes to what the pool says was used.
+func (v *visit) turned(pool billing.Pool, from, to time.Time) (time.Time, time.Time) {
+	before := billing.AddMonths(pool.PeriodStart.UTC(), -1)
+	switch {
+	case from.Equal(dayOf(pool.PeriodStart)):
+		from = pool.PeriodStart
+	case from.Equal(dayOf(before)) && dayOf(pool.PeriodStart).AddDate(0, 0, 1).Equal(to):
+		from, to = before, pool.PeriodStart
+	}
 	return from, to
 }
 
@@ -111,7 +132,7 @@ func (v *visit) spans(pool billing.Pool) []tab {
 		return t
 	}
 	return []tab{
-		choice("this_period", start, today), choice("last_period", before, start.AddDate(0, 0, -1)), choice("quarter", today.AddDate(0, 0, -89), today),
+		choice("this_period", start, today), choice("last_period", before, start), choice("quarter", today.AddDate(0, 0, -89), today),
 	}
 }
 
@@ -124,8 +145,7 @@ func byDay(rows []ledger.DayUsage, from, to time.Time) []dayUsed {
 	for _, r := range rows {
 		i := int(dayOf(r.Day).Sub(dayOf(from)) / (24 * time.Hour))
 		if i >= 0 && i < len(days) {
-			days[i].Spent += r.Spent
-			days[i].Reversed += r.Reversed
+			days[i].add(r)
 		}
 	}
 	return days
@@ -141,7 +161,7 @@ func (v *visit) byMember(ctx context.Context, tx pgx.Tx, rows []ledger.DayUsage)
 		if _, seen := used[r.Holder]; !seen {
 			ids = append(ids, r.Holder)
 		}
-		used[r.Holder] += r.Spent - r.Reversed
+		used[r.Holder] += r.Spent - r.Reversed + r.Earlier
 	}
 	people, err := teams.People(ctx, tx, ids)
 	if err != nil {

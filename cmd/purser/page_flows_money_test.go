@@ -129,6 +129,9 @@ func (f *flow) topUp() {
 	f.facts("h-pool", map[string]string{"Used": "4,200", "Purchased": "1,000", "Available": "1,800"})
 	f.decided()
 	f.spends("Ada", 900) // the cap allows no second one
+	f.show("/billing")
+	f.Card("h-topup").Press("Save") // it is decided anew at once, not with the next sweep
+	f.Says("Automatic top-up is on.")
 	f.becomesTrue("", "Automatic top-up has bought what it may this month: the cap in credits is reached")
 	f.Follow("Change its caps")
 	f.Card("h-topup").Has("capped", "It looks again on")

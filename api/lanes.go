@@ -18,6 +18,7 @@ import (
 const (
 	laneCount    = 4
 	laneBatchMax = 128
+	laneKeyMax   = 48 // of one team's, while other teams spend, too
 	laneTimeout  = 10 * time.Second
 )
 
@@ -45,7 +46,7 @@ func openLanes(ctx context.Context, cfg Config) (*lanes, error) {
 	if l.pool, err = pgxpool.NewWithConfig(ctx, own); err != nil {
 		return nil, err
 	}
-	l.gatherer = gather.New(gather.Config{Lanes: laneCount, BatchMax: laneBatchMax, QueueMax: cfg.QueueMax, Timeout: laneTimeout}, l.serve)
+	l.gatherer = gather.New(gather.Config{Lanes: laneCount, BatchMax: laneBatchMax, KeyMax: laneKeyMax, QueueMax: cfg.QueueMax, Timeout: laneTimeout}, l.serve)
 	return l, nil
 }
 

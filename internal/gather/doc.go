@@ -19,9 +19,11 @@
 // # Fairness
 //
 // A batch is filled by taking one caller of each key in turn, so a key with thousands
-// waiting can't keep another one out of it. In the queue a key may have at most as many
-// waiting as there are places left: one loud key gets half of the queue, two get a third
-// each, and there is always room for somebody quiet.
+// waiting can't keep another one out of it. While several keys are about, one may have
+// only so many requests in a batch: a loud one's batches are short, and whoever shares the
+// processors with them waits less. In the queue a key may have at most as many waiting as
+// there are places left: one loud key gets half of the queue, two get a third each, and
+// there is always room for somebody quiet.
 //
 // # Failure
 //

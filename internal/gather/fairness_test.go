@@ -46,6 +46,45 @@ func TestFairness(t *testing.T) {
 			}
 		})
 	})
+	t.Run("ALoudKeysBatchesAreShortWhileOthersAreAbout", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d := open(gather.Config{Lanes: 1, BatchMax: 10, KeyMax: 4}, nil)
+			d.busy(t, 1)
+			loud := numbered(1, 20)
+			replies := d.calls(t, loud...)
+			quiet := d.calls(t, item{2, 0})
+			d.reopen()
+			answered(t, append(replies, quiet...), append(loud, item{2, 0}))
+			// The quiet key goes along or alone; the loud one is short from then on.
+			for _, batch := range d.seen()[1:] {
+				ofLoud := 0
+				for _, in := range batch {
+					if in.key == 1 {
+						ofLoud++
+					}
+				}
+				if ofLoud > 4 {
+					t.Errorf("%d of a batch are the loud key's: %v", ofLoud, d.sizes())
+				}
+			}
+		})
+	})
+	t.Run("AKeyAloneFillsItsBatches", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			d := open(gather.Config{Lanes: 1, BatchMax: 10, KeyMax: 4}, nil)
+			d.calls(t, item{2, 0}, item{3, 0}) // others were about
+			for n := range 100 {
+				answered(t, d.calls(t, item{1, n}), []item{{1, n}})
+			}
+			before := len(d.seen())
+			d.busy(t, 1)
+			loud := numbered(1, 20)
+			replies := d.calls(t, loud...)
+			d.reopen()
+			answered(t, replies, loud)
+			equal(t, "sizes", d.sizes()[before:], []int{1, 10, 10})
+		})
+	})
 	// A batch costs a commit and something per request, and 600 callers saturate a loud
 	// key. While a lane is left the quiet key doesn't notice.
 	t.Run("AQuietKeysP99BesideALoudOneIsAtMostThreeTimesIdle", func(t *testing.T) {

@@ -25,6 +25,10 @@ type Config struct {
 	Lanes int
 	// BatchMax is how many requests one batch may hold; 512.
 	BatchMax int
+	// KeyMax is how many requests of one key a batch may hold while other keys are about;
+	// BatchMax. A long batch keeps others waiting even when they have a lane, since all share
+	// the processors.
+	KeyMax int
 	// QueueMax is how many requests may wait, over all keys; 8192. One key gets at most
 	// as many places as are left free.
 	QueueMax int
@@ -40,6 +44,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Lanes = cmp.Or(max(c.Lanes, 0), 4)
 	c.BatchMax = cmp.Or(max(c.BatchMax, 0), 512)
+	c.KeyMax = cmp.Or(max(c.KeyMax, 0), c.BatchMax)
 	c.QueueMax = cmp.Or(max(c.QueueMax, 0), 8192)
 	c.Timeout = cmp.Or(max(c.Timeout, 0), 10*time.Second)
 	c.RetryAfter = cmp.Or(max(c.RetryAfter, 0), 5*time.Millisecond)
@@ -68,6 +73,7 @@ type Gatherer[In, Out any] struct {
 	// ready holds the keys that a lane may take, the longest waiting first. The others
 	// are in a running batch or rest.
 	ready   []*queue[In, Out]
+	company int // for how many batches more it counts that several keys were about
 	waiting int
 	running int
 	closed  bool

@@ -113,10 +113,28 @@ func (g *Gatherer[In, Out]) takeShare() []*queue[In, Out] {
 	return taken
 }
 
-// fill takes one request of each queue in turn until the batch is full or all are empty.
+// companyBatches is for how many batches it is remembered that several keys were about:
+// who asks now and then should find the others' batches short each time.
+const companyBatches = 100
+
+// keyMax is how many requests of one key the next batch may hold.
+func (g *Gatherer[In, Out]) keyMax() int {
+	if len(g.keys) > 1 {
+		g.company = companyBatches
+	}
+	if g.company == 0 {
+		return g.cfg.BatchMax
+	}
+	g.company--
+	return g.cfg.KeyMax
+}
+
+// fill takes one request of each queue in turn until the batch is full or each has as many
+// in it as it may, or is empty.
 func (g *Gatherer[In, Out]) fill(queues []*queue[In, Out]) []*request[In, Out] {
 	var requests []*request[In, Out]
-	for left := slices.Clone(queues); len(left) > 0; {
+	left := slices.Clone(queues)
+	for turns := g.keyMax(); turns > 0 && len(left) > 0; turns-- {
 		some := left[:0]
 		for _, q := range left {
 			if len(requests) == g.cfg.BatchMax {

@@ -32,6 +32,8 @@ var pageFlows = []struct {
 	{"PacksAreBoughtOnStripesCheckoutPage", (*flow).checkout},
 	{"AutomaticTopUpIsSetAndBuys", (*flow).topUp},
 	{"TheSubscriptionLeavesTheTeamAndComesBack", (*flow).assigning},
+	{"ATeamIsRenamedAndHandedOver", (*flow).settings},
+	{"ATeamIsClosedForGood", (*flow).closing},
 	{"OnesOwnPageMakesATeam", (*flow).own},
 	{"UsageByDayAndMember", (*flow).usage},
 	{"HistoryIsFilteredAndComesAsAFile", (*flow).history},

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -188,18 +187,7 @@ func TestMembers_FiveThousand(t *testing.T) {
 	b := w.as("ann", "acme")
 	for _, path := range []string{membersAt, membersAt + "?page=100&sort=used", membersAt + "?q=Person+1", "/page/teams/acme"} {
 		b.get(path).want(200)
-		var took time.Duration
-		for range 3 { // the fastest of three: other tests run beside this one
-			began := time.Now()
-			b.get(path).want(200)
-			if one := time.Since(began); took == 0 || one < took {
-				took = one
-			}
-		}
-		t.Logf("%s: %s, %d bytes", path, took, len(b.body))
-		if took > 300*time.Millisecond {
-			t.Errorf("%s takes %s", path, took)
-		}
+		t.Logf("%s: %d bytes", path, len(b.body))
 		if len(b.body) > 150<<10 {
 			t.Errorf("%s weighs %d bytes", path, len(b.body))
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 )
 
@@ -15,6 +16,8 @@ type benchEventsCommand struct {
 	LiftedRate    int       `default:"200" help:"How many a second change with that limit lifted; at most 1,000."`
 	Burst         int       `default:"1000" help:"How many events the burst has; at most 100,000."`
 	Subscriptions int       `default:"100" help:"How many subscriptions the burst tells of; at most 10,000."`
+	Only          string    `enum:"all,accept,limited,lifted" default:"all" help:"Measure only one of: accept, how fast events are accepted; limited, within Stripe's limit, with the burst; lifted, beyond it."`
+	CPUProfile    string    `name:"cpuprofile" placeholder:"FILE" help:"Write a CPU profile of purser while the limit is lifted, for go tool pprof."`
 	Show          showFlags `embed:""`
 }
 
@@ -41,6 +44,8 @@ type benchFollowed struct {
 	Events    int     `json:"events"`
 	P50       float64 `json:"p50_ms"` // from an event's receipt until its pool was right
 	P99       float64 `json:"p99_ms"`
+
+	CPU benchCPU `json:"cpu_ms_per_event"`
 }
 
 // benchBurst is how often Stripe was asked in a burst.
@@ -60,21 +65,38 @@ func (c *benchEventsCommand) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	profile, err := openProfile(c.CPUProfile)
+	if err != nil {
+		return err
+	}
 	r := &benchEventsReport{Clients: c.Clients, Seconds: c.Seconds}
 	err = benchRun(ctx, p, func(b *bench) error {
 		b.clients, b.count = c.Clients, time.Duration(c.Seconds)*time.Second
-		if err := r.accept(ctx, b); err != nil {
-			return err
-		}
-		if err := r.limited(ctx, b, c); err != nil {
-			return err
-		}
-		return r.lifted(ctx, b, c)
+		return r.measure(ctx, b, c, profile)
 	})
 	if err != nil {
 		return err
 	}
 	return r.print(p, c.Show.JSON)
+}
+
+// measure measures what is wanted.
+func (r *benchEventsReport) measure(ctx context.Context, b *bench, c *benchEventsCommand, profile *os.File) error {
+	wanted := func(part string) bool { return c.Only == "all" || c.Only == part }
+	if wanted("accept") {
+		if err := r.accept(ctx, b); err != nil {
+			return err
+		}
+	}
+	if wanted("limited") {
+		if err := r.limited(ctx, b, c); err != nil {
+			return err
+		}
+	}
+	if wanted("lifted") {
+		return r.lifted(ctx, b, c, profile)
+	}
+	return nil
 }
 
 // accept measures the receiver alone: no job is worked.
@@ -115,13 +137,13 @@ func (r *benchEventsReport) limited(ctx context.Context, b *bench, c *benchEvent
 }
 
 // lifted measures what purser itself could do.
-func (r *benchEventsReport) lifted(ctx context.Context, b *bench, c *benchEventsCommand) error {
+func (r *benchEventsReport) lifted(ctx context.Context, b *bench, c *benchEventsCommand, profile *os.File) error {
 	f, err := b.follower(ctx, "lifted", benchStripeLifted, c.Subscriptions)
 	if err != nil {
 		return err
 	}
 	defer f.stop(ctx)
-	followed, err := f.follow(ctx, c.LiftedRate)
+	followed, err := profiled(profile, func() (benchFollowed, error) { return f.follow(ctx, c.LiftedRate) })
 	r.Followed = append(r.Followed, followed)
 	return err
 }
@@ -130,7 +152,10 @@ func (r *benchEventsReport) print(p *program, asJSON bool) error {
 	if asJSON {
 		return printJSON(p.out, r)
 	}
-	rows := r.rows("events accepted, gathered", "events accepted, a transaction each", "INSERT, no HTTP, no job")
+	var rows [][]string
+	if r.Accepted > 0 {
+		rows = r.rows("events accepted, gathered", "events accepted, a transaction each", "INSERT, no HTTP, no job")
+	}
 	for _, f := range r.Followed {
 		what := fmt.Sprintf("event to pool, Stripe asked %s times a second at most", thousands(int64(f.PerSecond)))
 		rows = append(rows, []string{what, number(float64(f.Rate)), milliseconds(f.P50), milliseconds(f.P99)})
@@ -138,8 +163,22 @@ func (r *benchEventsReport) print(p *program, asJSON bool) error {
 	if err := printTable(p.out, benchHead, rows); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(p.out, "\n%s, %s each; gathered is %.2f times as fast\nburst: %s of %s in %.1f s with %s, at most %d for one\n",
-		count(r.Clients, "client", "clients"), count(r.Seconds, "second", "seconds"), r.Ratio, count(r.Burst.Events, "event", "events"),
-		count(r.Burst.Objects, "subscription", "subscriptions"), r.Burst.Seconds, count(r.Burst.Fetches, "fetch", "fetches"), r.Burst.FetchesMax)
+	_, err := fmt.Fprintf(p.out, "\n%s, %s each\n%s", count(r.Clients, "client", "clients"), count(r.Seconds, "second", "seconds"), r.more())
 	return err
+}
+
+// more tells what has no place in a table.
+func (r *benchEventsReport) more() (text string) {
+	if r.Accepted > 0 {
+		text = fmt.Sprintf("gathered is %.2f times as fast\n", r.Ratio)
+	}
+	for _, f := range r.Followed {
+		text += fmt.Sprintf("time of a core for an event at %d a second: purser %.2f ms, PostgreSQL %.2f ms, the local Stripe and the load %.2f ms\n",
+			f.Rate, f.CPU.Purser, f.CPU.PostgreSQL, f.CPU.Stripe)
+	}
+	if b := r.Burst; b.Events > 0 {
+		text += fmt.Sprintf("burst: %s of %s in %.1f s with %s, at most %d for one\n", count(b.Events, "event", "events"),
+			count(b.Objects, "subscription", "subscriptions"), b.Seconds, count(b.Fetches, "fetch", "fetches"), b.FetchesMax)
+	}
+	return text
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -10,27 +11,21 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"purser/billing"
-	"purser/internal/localstripe"
 )
 
 // benchFollower is purser as it is served, beside a local Stripe in which subscriptions
 // change.
 type benchFollower struct {
 	*stage
+	away      *benchStripe
 	b         *bench
 	perSecond float64
 	watch     *benchWatch
 	subs      []benchSold
 }
 
-// benchSold is a subscription at the local Stripe.
-type benchSold struct{ id, item string }
-
-// follower raises a stage in a database of its own, with subscriptions that purser has not
-// heard of.
+// follower raises a stage in a database of its own, with subscriptions.
 func (b *bench) follower(ctx context.Context, name string, perSecond float64, subscriptions int) (*benchFollower, error) {
 	b.say("starting a local Stripe")
 	if err := b.db.local.EnsureDatabase(ctx, name); err != nil {
@@ -38,14 +33,24 @@ func (b *bench) follower(ctx context.Context, name string, perSecond float64, su
 	}
 	f := &benchFollower{b: b, perSecond: perSecond, watch: &benchWatch{now: b.now, received: map[string]time.Time{}, fetches: map[string]int{}}}
 	var err error
+	if f.away, err = startBenchStripe(ctx); err != nil {
+		return nil, err
+	}
 	f.stage, err = raiseStage(ctx, stageConfig{
+		Stripe:      f.away.stripeAt,
 		DatabaseURL: b.db.local.URL(name), Listen: "127.0.0.1:0", Logger: slog.New(f.watch), PerSecond: perSecond,
 		Watch: func(s billing.Stripe) billing.Stripe { f.watch.Stripe = s; return f.watch },
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, f.away.close())
 	}
-	if err := f.sell(ctx, subscriptions); err != nil {
+	if err = f.swept(ctx); err == nil {
+		err = f.sell(ctx, subscriptions)
+	}
+	if err == nil {
+		err = f.worked(ctx)
+	}
+	if err != nil {
 		f.stop(ctx)
 		return nil, err
 	}
@@ -53,13 +58,22 @@ func (b *bench) follower(ctx context.Context, name string, perSecond float64, su
 }
 
 // stop ends all of it. What it couldn't end in time goes with its database.
-func (f *benchFollower) stop(ctx context.Context) { _ = f.strike(ctx) }
+func (f *benchFollower) stop(ctx context.Context) {
+	_ = f.strike(ctx)
+	_ = f.away.close()
+}
 
-// sell makes subscriptions, each of a customer whose metadata names its user. Their first
-// events are lost.
+// swept waits until the list of events has been read, as is done once at every start: that
+// would be measured, too.
+func (f *benchFollower) swept(ctx context.Context) error {
+	return f.until(ctx, func() (bool, error) {
+		_, done, err := billing.EventCursor(ctx, f.db.Pool, "stripe")
+		return done, err
+	})
+}
+
+// sell makes subscriptions, each of a customer whose metadata names its user.
 func (f *benchFollower) sell(ctx context.Context, subscriptions int) error {
-	f.stripe.SetDelivery(localstripe.Faults{Drop: []string{"*"}})
-	defer f.stripe.SetDelivery(localstripe.Faults{})
 	price, err := f.price(ctx, "team_monthly")
 	if err != nil {
 		return err
@@ -87,47 +101,36 @@ func (f *benchFollower) sell(ctx context.Context, subscriptions int) error {
 	return nil
 }
 
-// change changes a subscription's seats at Stripe, who tells of it.
-func (f *benchFollower) change(ctx context.Context, n int) error {
-	sub := f.subs[n%len(f.subs)]
-	return f.post(ctx, "/v1/subscriptions/"+sub.id, url.Values{
-		"items[0][id]": {sub.item}, "items[0][quantity]": {fmt.Sprint(5 + (n/len(f.subs)+1)%4)}, "proration_behavior": {"none"},
-	}, nil)
-}
-
 // follow lets subscriptions change at a rate, and measures each event from its receipt
 // until what it tells was booked.
 func (f *benchFollower) follow(ctx context.Context, rate int) (benchFollowed, error) {
 	followed := benchFollowed{Rate: rate, PerSecond: f.perSecond}
-	// Every subscription is known before it counts.
-	for n := range f.subs {
-		f.b.say("taking subscriptions in: %s of %s", thousands(int64(n)), thousands(int64(len(f.subs))))
-		if err := f.change(ctx, n); err != nil {
-			return followed, err
-		}
+	f.b.say("warming up")
+	order := benchChanges{Subscriptions: f.subs, First: len(f.subs), Count: len(f.subs)}
+	if err := f.away.change(order); err != nil {
+		return followed, err
 	}
 	if err := f.worked(ctx); err != nil {
 		return followed, err
 	}
 	f.watch.forget()
-	g, gctx := errgroup.WithContext(ctx)
-	begun, whole := f.b.now(), int(f.b.count.Seconds())*rate
-	err := f.b.during(fmt.Sprintf("following %d events a second", rate), f.b.count, func() error {
-		for n := range whole {
-			time.Sleep(begun.Add(time.Duration(n) * time.Second / time.Duration(rate)).Sub(f.b.now()))
-			g.Go(func() error { return f.change(gctx, len(f.subs)+n) })
-		}
-		return g.Wait()
-	})
+	before, err := f.cpu(ctx)
+	if err != nil {
+		return followed, err
+	}
+	order.First, order.Count, order.Rate = 2*len(f.subs), int(f.b.count.Seconds())*rate, rate
+	err = f.b.during(fmt.Sprintf("following %d events a second", rate), f.b.count, func() error { return f.away.change(order) })
 	if err != nil {
 		return followed, err
 	}
 	if err := f.worked(ctx); err != nil {
 		return followed, err
 	}
+	after, err := f.cpu(ctx)
 	took := f.watch.took()
 	followed.Events, followed.P50, followed.P99 = len(took), quantile(took, 50), quantile(took, 99)
-	return followed, nil
+	followed.CPU = after.each(before, len(took))
+	return followed, err
 }
 
 // burst delivers many events of few subscriptions as fast as they are accepted, and counts
@@ -136,7 +139,7 @@ func (f *benchFollower) burst(ctx context.Context, events int) (benchBurst, erro
 	f.watch.forget()
 	ids := make([]string, len(f.subs))
 	for i, s := range f.subs {
-		ids[i] = s.id
+		ids[i] = s.ID
 	}
 	begun := f.b.now()
 	load, err := f.b.generate(ctx, benchOrder{
@@ -161,17 +164,24 @@ func (f *benchFollower) burst(ctx context.Context, events int) (benchBurst, erro
 
 // worked waits until Stripe has delivered and purser has worked everything.
 func (f *benchFollower) worked(ctx context.Context) error {
-	if err := f.stripe.Flush(ctx); err != nil {
+	if err := f.at.control(ctx, "/deliveries/flush", nil); err != nil {
 		return fmt.Errorf("waiting for Stripe's deliveries: %w", err)
 	}
+	return f.until(ctx, func() (bool, error) {
+		counts, err := billing.CountEvents(ctx, f.db.Pool, billing.EventReceived)
+		f.b.say("working events: %s left", thousands(counts[billing.EventReceived]))
+		return counts[billing.EventReceived] == 0, err
+	})
+}
+
+// until asks now and then, until it is so.
+func (f *benchFollower) until(ctx context.Context, so func() (bool, error)) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		counts, err := billing.CountEvents(ctx, f.db.Pool, billing.EventReceived)
-		if err != nil || counts[billing.EventReceived] == 0 {
+		if done, err := so(); err != nil || done {
 			return err
 		}
-		f.b.say("working events: %s left", thousands(counts[billing.EventReceived]))
 		select {
 		case <-tick.C:
 		case err := <-f.svc.Failed():

@@ -30,7 +30,7 @@ func (c *benchSpendsCommand) Run(ctx context.Context, p *program) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	profile, err := c.openProfile()
+	profile, err := openProfile(c.CPUProfile)
 	if err != nil {
 		return err
 	}
@@ -48,11 +48,12 @@ func (c *benchSpendsCommand) Run(ctx context.Context, p *program) error {
 	return report.verdict()
 }
 
-func (c *benchSpendsCommand) openProfile() (*os.File, error) {
-	if c.CPUProfile == "" {
+// openProfile makes the file that a profile is wanted in, if any.
+func openProfile(name string) (*os.File, error) {
+	if name == "" {
 		return nil, nil
 	}
-	f, err := os.Create(c.CPUProfile)
+	f, err := os.Create(name)
 	if err != nil {
 		return nil, fmt.Errorf("making the profile: %w", err)
 	}
@@ -89,16 +90,16 @@ func (c *benchSpendsCommand) measure(ctx context.Context, b *bench, r *benchRepo
 }
 
 // profiled runs one measurement under the profiler, if a profile is wanted.
-func profiled(to *os.File, measure func() (benchLoad, error)) (benchLoad, error) {
+func profiled[R any](to *os.File, measure func() (R, error)) (got R, err error) {
 	if to == nil {
 		return measure()
 	}
 	if err := pprof.StartCPUProfile(to); err != nil {
-		return benchLoad{}, fmt.Errorf("profiling: %w", err)
+		return got, fmt.Errorf("profiling: %w", err)
 	}
-	load, err := measure()
+	got, err = measure()
 	pprof.StopCPUProfile()
-	return load, errors.Join(err, to.Close())
+	return got, errors.Join(err, to.Close())
 }
 
 // benchReport is what was measured of spends.

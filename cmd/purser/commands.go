@@ -139,6 +139,7 @@ type commands struct {
 		Fair   benchFairCommand   `cmd:"" help:"Measure how long a quiet pool waits beside a loud one, and what becomes of more spends than can be done."`
 		Load   benchLoadCommand   `cmd:"" hidden:"" help:"The load generator of purser bench."`
 		Serve  benchServeCommand  `cmd:"" hidden:"" help:"One of several servers of purser bench."`
+		Stripe benchStripeCommand `cmd:"" hidden:"" help:"The local Stripe of purser bench events."`
 	} `cmd:"" help:"Measurements on this machine."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 	Help    helpCommand    `cmd:"" help:"Show every command, flag and environment variable."`

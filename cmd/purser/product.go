@@ -37,7 +37,7 @@ type product struct {
 // newProduct gives the stage a product that may do everything.
 func (s *stage) newProduct(ctx context.Context) (*product, error) {
 	every := []teams.Scope{teams.ScopeSpend, teams.ScopeRead, teams.ScopeManage, teams.ScopeOperate}
-	_, token, err := newKey(ctx, s.db.Pool, "the product's backend", every, "operator", s.stripe.Now())
+	_, token, err := newKey(ctx, s.db.Pool, "the product's backend", every, "operator", s.now())
 	return &product{url: s.svc.URL(), token: token}, err
 }
 

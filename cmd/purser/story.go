@@ -28,7 +28,9 @@ var storyStart = time.Date(2026, 1, 15, 9, 0, 0, 0, time.UTC)
 type stage struct {
 	db      *database
 	catalog *billing.Catalog
-	stripe  *localstripe.Server
+	stripe  *localstripe.Server // nil if it is elsewhere
+	at      stripeAt
+	now     func() time.Time
 	api     *stripeapi.Client
 	svc     *service
 	product *product
@@ -44,7 +46,11 @@ type stageConfig struct {
 	Catalog      *billing.Catalog                    // nil: the demo's
 	PerSecond    float64                             // requests that Stripe is asked for at most; 0: 1000
 	Watch        func(billing.Stripe) billing.Stripe // sees what Stripe is asked for; nil: nobody
+	Stripe       stripeAt                            // a local Stripe that runs already; zero: one is started
 }
+
+// stripeAt is where a local Stripe answers, and to which key.
+type stripeAt struct{ URL, Key string }
 
 // joinPage is the page of the story's product on which invitations are accepted.
 const joinPage = "https://app.acme.example/join?token={token}"
@@ -63,12 +69,11 @@ func raiseStage(ctx context.Context, cfg stageConfig) (_ *stage, err error) {
 	if s.db, err = openDatabase(ctx, cfg.DatabaseURL, cfg.DataDir, cfg.Logger); err != nil {
 		return nil, err
 	}
-	s.stripe, err = localstripe.Start(localstripe.Config{Listen: cfg.StripeListen, Start: storyStart, Wall: time.Now, Logger: cfg.Logger, Seed: 1})
-	if err != nil {
-		return nil, fmt.Errorf("starting the local Stripe: %w", err)
+	if err := s.startStripe(cfg); err != nil {
+		return nil, err
 	}
 	s.api, err = stripeapi.New(stripeapi.Config{
-		Key: s.stripe.Key(), BaseURL: s.stripe.URL(), Now: time.Now, Logger: cfg.Logger, RequestsPerSecond: cmp.Or(cfg.PerSecond, 1000),
+		Key: s.at.Key, BaseURL: s.at.URL, Now: time.Now, Logger: cfg.Logger, RequestsPerSecond: cmp.Or(cfg.PerSecond, 1000),
 	})
 	if err != nil {
 		return nil, err
@@ -91,14 +96,29 @@ func raiseStage(ctx context.Context, cfg stageConfig) (_ *stage, err error) {
 	}
 	s.svc, err = startService(ctx, serviceConfig{
 		Pool: s.db.Pool, Catalog: s.catalog, Stripe: stripe, Secrets: []string{s.secret}, Listen: listen, Role: roleAll,
-		Now: s.stripe.Now, Wall: time.Now, Logger: cfg.Logger, API: apiFlags{AcceptURL: joinPage},
-		Page: pageFlags{Name: "Acme Studio"}, StripeAt: []string{s.stripe.URL()},
+		Now: s.now, Wall: time.Now, Logger: cfg.Logger, API: apiFlags{AcceptURL: joinPage},
+		Page: pageFlags{Name: "Acme Studio"}, StripeAt: []string{s.at.URL},
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.product, err = s.newProduct(ctx)
 	return s, err
+}
+
+// startStripe starts the local Stripe, unless it runs elsewhere, where nobody moves its
+// clock.
+func (s *stage) startStripe(cfg stageConfig) (err error) {
+	if cfg.Stripe != (stripeAt{}) {
+		s.at, s.now = cfg.Stripe, func() time.Time { return storyStart }
+		return nil
+	}
+	s.stripe, err = localstripe.Start(localstripe.Config{Listen: cfg.StripeListen, Start: storyStart, Wall: time.Now, Logger: cfg.Logger, Seed: 1})
+	if err != nil {
+		return fmt.Errorf("starting the local Stripe: %w", err)
+	}
+	s.at, s.now = stripeAt{URL: s.stripe.URL(), Key: s.stripe.Key()}, s.stripe.Now
+	return nil
 }
 
 // strike stops everything that was started.
@@ -156,22 +176,26 @@ func (s *stage) sellCatalog(ctx context.Context) error {
 
 // post asks the local Stripe for something, as the product's own backend would.
 func (s *stage) post(ctx context.Context, path string, form url.Values, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.stripe.URL()+path, strings.NewReader(form.Encode()))
+	return s.at.post(ctx, path, form, into)
+}
+
+func (a stripeAt) post(ctx context.Context, path string, form url.Values, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.URL+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		return fmt.Errorf("asking Stripe for %s: %w", path, err)
 	}
-	req.Header.Set("Authorization", "Bearer "+s.stripe.Key())
+	req.Header.Set("Authorization", "Bearer "+a.Key)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return answer(req, into)
 }
 
 // get reads something from the local Stripe.
 func (s *stage) get(ctx context.Context, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.stripe.URL()+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.at.URL+path, nil)
 	if err != nil {
 		return fmt.Errorf("asking Stripe for %s: %w", path, err)
 	}
-	req.Header.Set("Authorization", "Bearer "+s.stripe.Key())
+	req.Header.Set("Authorization", "Bearer "+s.at.Key)
 	return answer(req, into)
 }
 
@@ -227,7 +251,7 @@ func (s *stage) settled(ctx context.Context) error {
 // pool reads a book at Stripe's instant.
 func (s *stage) pool(ctx context.Context, book int64) (pool billing.Pool, err error) {
 	err = pgx.BeginTxFunc(ctx, s.db.Pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		pool, err = billing.ReadPool(ctx, tx, s.catalog, book, s.stripe.Now())
+		pool, err = billing.ReadPool(ctx, tx, s.catalog, book, s.now())
 		return err
 	})
 	return pool, err

@@ -2,9 +2,11 @@ package localstripe
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"reflect"
-	"sort"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -147,20 +149,40 @@ func wireOrder(o obj) []string {
 	for name := range o {
 		names = append(names, name)
 	}
-	rank := func(name string) string {
+	rank := func(name string) int {
 		switch name {
 		case "id":
-			return "\x00"
+			return 0
 		case "object":
-			return "\x01"
+			return 1
 		}
-		return name
+		return 2
 	}
-	sort.Slice(names, func(i, j int) bool { return rank(names[i]) < rank(names[j]) })
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b)) })
 	return names
 }
 
+// writeScalar writes by hand what needs no thought, which is nearly all there is: measurements share a
+// machine with this.
 func writeScalar(b *bytes.Buffer, v any) {
+	switch v := v.(type) {
+	case nil:
+		b.WriteString("null")
+		return
+	case bool:
+		b.Write(strconv.AppendBool(b.AvailableBuffer(), v))
+		return
+	case int64:
+		b.Write(strconv.AppendInt(b.AvailableBuffer(), v, 10))
+		return
+	case string:
+		if plain(v) {
+			b.WriteByte('"')
+			b.WriteString(v)
+			b.WriteByte('"')
+			return
+		}
+	}
 	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
@@ -168,6 +190,16 @@ func writeScalar(b *bytes.Buffer, v any) {
 		b.WriteString("null\n")
 	}
 	b.Truncate(b.Len() - 1)
+}
+
+// plain tells whether a string stands in JSON as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // expand replaces ids along the paths by their objects. It works on a rendering, which is a fresh copy.

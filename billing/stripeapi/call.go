@@ -11,25 +11,28 @@ import (
 	"github.com/stripe/stripe-go/v76/form"
 )
 
-// answer keeps what Stripe said, undecoded: stripe-go quotes the body when it can't decode it, and events
-// are passed on as they came.
+// answer takes the place of what stripe-go would decode. It quotes the body when it can't
+// decode it, and reads all of it several times over before anybody gets it; so the
+// transport keeps the body back, and stripe-go sees an empty object.
 type answer struct{ stripe.APIResource }
 
-// UnmarshalJSON leaves the decoding to us.
-func (*answer) UnmarshalJSON([]byte) error { return nil }
+// heard is the body of an answer that is no error.
+type heard struct{ body []byte }
+
+type heardKey struct{}
 
 // call makes one call. An empty key leaves a write to a key of stripe-go's making, which makes the
 // attempts of this one call safe but not a second call.
 func (c *Client) call(ctx context.Context, method, path string, values *form.Values, key string) ([]byte, error) {
-	params := &stripe.Params{Context: ctx}
+	var h heard
+	params := &stripe.Params{Context: context.WithValue(ctx, heardKey{}, &h)}
 	if key != "" {
 		params.SetIdempotencyKey(key)
 	}
-	var said answer
-	if err := c.backend.CallRaw(method, path, c.key(), values, params, &said); err != nil {
+	if err := c.backend.CallRaw(method, path, c.key(), values, params, &answer{}); err != nil {
 		return nil, c.explain(err)
 	}
-	return said.LastResponse.RawJSON, nil
+	return h.body, nil
 }
 
 // get fetches one object; path has one %s, which is the id.

@@ -126,6 +126,9 @@ func settle(response *http.Response, body []byte) outcome {
 			end.code = refused.Error.Code
 		}
 	}
+	if h, kept := response.Request.Context().Value(heardKey{}).(*heard); kept && response.StatusCode < 400 && json.Valid(body) {
+		h.body, body = body, []byte("{}")
+	}
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	response.ContentLength = int64(len(body))
 	return end

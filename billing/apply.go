@@ -37,31 +37,11 @@ func Apply(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn) (Outcome, err
 	if err != nil {
 		return Outcome{}, err
 	}
-	at := in.Now()
-	fresh, err := applyTickets(ctx, tx, in, at)
-	if err != nil {
+	a := &applying{ApplyIn: in, before: before, place: place}
+	if err := applyLocked(ctx, tx, c, in.Now(), a); err != nil {
 		return Outcome{}, err
 	}
-	if len(fresh) == 0 {
-		return before.overtaken(), nil
-	}
-	sub := in.Fetched.Subscription
-	after := before
-	if fresh[sub.ID] {
-		after = before.next(c, sub, place)
-	}
-	changed, known, err := storeFacts(ctx, tx, in, after, fresh, at)
-	if err != nil {
-		return Outcome{}, err
-	}
-	switch {
-	case !after.kept:
-		return after.waiting(), nil
-	case !changed && before.state == statePlaced && after == before:
-		// One change comes as several events. What the clock has made due is the sweep's.
-		return Outcome{State: EventDone, Reason: "nothing new"}, nil
-	}
-	return settleSubscription(ctx, tx, c, in, known, before, after, at)
+	return a.out, nil
 }
 
 // Location is where and how a subscription is kept.
@@ -125,14 +105,37 @@ const (
 
 // Find finds where a subscription is kept.
 func Find(ctx context.Context, db DB, subID string) (Location, error) {
-	var l Location
-	err := db.QueryRow(ctx, `
-		SELECT state, reason, state = 'placed' OR EXISTS (SELECT FROM periods WHERE subscription_id = s.id), COALESCE(book_id, 0), team_id
-		FROM subscriptions s WHERE id = $1`, subID).Scan(&l.state, &l.reason, &l.kept, &l.BookID, &l.TeamID)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return Location{}, fmt.Errorf("finding subscription %s: %w", subID, err)
+	found, err := findAll(ctx, db, []string{subID})
+	return found[subID], err
+}
+
+// findAll finds where subscriptions are kept. One that isn't kept at all is missing.
+func findAll(ctx context.Context, db DB, ids []string) (map[string]Location, error) {
+	rows, err := db.Query(ctx, `
+		SELECT id, state, reason, state = 'placed' OR EXISTS (SELECT FROM periods WHERE subscription_id = s.id), COALESCE(book_id, 0), team_id
+		FROM subscriptions s WHERE id = ANY($1)`, ids)
+	if err != nil {
+		return nil, fmt.Errorf("finding %s: %w", subscriptionsOf(ids), err)
 	}
-	return l, nil
+	found := map[string]Location{}
+	var id string
+	var l Location
+	_, err = pgx.ForEachRow(rows, []any{&id, &l.state, &l.reason, &l.kept, &l.BookID, &l.TeamID}, func() error {
+		found[id] = l
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("finding %s: %w", subscriptionsOf(ids), err)
+	}
+	return found, nil
+}
+
+// subscriptionsOf tells in an error which are meant.
+func subscriptionsOf(ids []string) string {
+	if len(ids) == 1 {
+		return "subscription " + ids[0]
+	}
+	return fmt.Sprintf("%d subscriptions", len(ids))
 }
 
 // lockPlaces locks the book that the subscription lives in or would go to, and then
@@ -174,33 +177,6 @@ func teamCapable(c *Catalog, sub *Subscription) bool {
 	return ok && plan.Teams
 }
 
-func settleSubscription(ctx context.Context, tx pgx.Tx, c *Catalog, in ApplyIn, known *Subscription, before, after Location, at time.Time) (Outcome, error) {
-	states, err := OpenStates(ctx, tx, c, at, ledger.Want{Book: after.BookID})
-	if err != nil {
-		return Outcome{}, err
-	}
-	if err := states[0].Settle(at); err != nil {
-		return Outcome{}, err
-	}
-	states[0].tellSubscription(known, in.Fetched.Subscription)
-	if err := Save(ctx, tx, states...); err != nil {
-		return Outcome{}, err
-	}
-	out := Outcome{State: EventDone, Reason: lateMoney(in.Fetched), Books: []int64{after.BookID}}
-	if live := states[0].Sub(in.Fetched.Subscription.ID); live != nil && after.TeamID != "" {
-		out.Team, out.Seats = after.TeamID, live.SeatsBought(c)
-		out.Placed = before.state != statePlaced && after.state == statePlaced
-	}
-	if after.state == stateUnmapped {
-		out.State, out.Reason = EventUnmapped, after.reason
-	}
-	if before.state != statePlaced && after.state == statePlaced {
-		// What waited for its place or its price can be applied.
-		out.Reopen, err = reopenAll(ctx, tx, in.Fetched.Subscription.CustomerID, EventUnmatched, EventUnmapped)
-	}
-	return out, err
-}
-
 // lateMoney tells the operator of an invoice that was paid after its subscription had
 // ended: it brings no credits (B6), so somebody may want to give the money back.
 func lateMoney(f Fetched) string {
@@ -228,15 +204,15 @@ func KeepUnmatched(ctx context.Context, tx pgx.Tx, in ApplyIn) (Outcome, error) 
 		return Outcome{}, errors.Join(err, ErrMoved)
 	}
 	at := in.Now()
-	fresh, err := applyTickets(ctx, tx, in, at)
-	if err != nil {
+	kept := Location{state: stateUnmatched, reason: fmt.Sprintf("customer %s is not linked to a user", sub.CustomerID)}
+	a := &applying{ApplyIn: in, after: kept}
+	if err := applyTickets(ctx, tx, at, a); err != nil {
 		return Outcome{}, err
 	}
-	kept := Location{state: stateUnmatched, reason: fmt.Sprintf("customer %s is not linked to a user", sub.CustomerID)}
-	if len(fresh) > 0 {
-		if _, _, err := storeFacts(ctx, tx, in, kept, fresh, at); err != nil {
+	if len(a.fresh) > 0 {
+		if err := storeFacts(ctx, tx, at, a); err != nil {
 			return Outcome{}, err
 		}
 	}
-	return Outcome{State: EventUnmatched, Reason: kept.reason, Stale: len(fresh) == 0}, nil
+	return Outcome{State: EventUnmatched, Reason: kept.reason, Stale: len(a.fresh) == 0}, nil
 }

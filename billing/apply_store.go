@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,143 +16,159 @@ import (
 // applied.
 func AppliedSince(ctx context.Context, db DB, objectID string, ticket int64) (bool, error) {
 	var applied bool
-	err := db.QueryRow(ctx, `
-		SELECT EXISTS (
-			SELECT FROM stripe_objects o
-			LEFT JOIN invoices i ON i.id = o.id
-			LEFT JOIN subscriptions s ON s.id = COALESCE(i.subscription_id, o.id)
-			LEFT JOIN charges c ON c.id = o.id
-			WHERE o.id = $1 AND o.applied_ticket > $2 AND COALESCE(s.state, 'placed') = 'placed'
-			  AND COALESCE(c.state, 'settled') = 'settled')`, objectID, ticket).Scan(&applied)
+	err := db.QueryRow(ctx, `SELECT `+appliedSince+` FROM (SELECT $1::text AS id, $2::bigint AS since) w`, objectID, ticket).Scan(&applied)
 	if err != nil {
 		return false, fmt.Errorf("reading the applied ticket of %s: %w", objectID, err)
 	}
 	return applied, nil
 }
 
-// applyTickets is ApplyTicket for all that one fetch brought. It gives the ids of what no
+// appliedSince is that of the object w.id and the ticket w.since.
+const appliedSince = `EXISTS (
+			SELECT FROM stripe_objects o
+			LEFT JOIN invoices i ON i.id = o.id
+			LEFT JOIN subscriptions s ON s.id = COALESCE(i.subscription_id, o.id)
+			LEFT JOIN charges c ON c.id = o.id
+			WHERE o.id = w.id AND o.applied_ticket > w.since AND COALESCE(s.state, 'placed') = 'placed'
+			  AND COALESCE(c.state, 'settled') = 'settled')`
+
+// applyTickets is ApplyTicket for all that fetches brought. It notes the ids of what no
 // later fetch has brought.
-func applyTickets(ctx context.Context, tx pgx.Tx, in ApplyIn, at time.Time) (map[string]bool, error) {
-	ids := []string{in.Fetched.Subscription.ID}
-	for _, inv := range in.Fetched.Invoices {
-		ids = append(ids, inv.ID)
-	}
-	rows, err := tx.Query(ctx, `
-		INSERT INTO stripe_objects (id, applied_ticket, applied_at)
-		SELECT DISTINCT id, $2::bigint, $3::timestamptz FROM unnest($1::text[]) AS fetched (id) ORDER BY id
-		ON CONFLICT (id) DO UPDATE
-		SET applied_ticket = EXCLUDED.applied_ticket, applied_at = EXCLUDED.applied_at
-		WHERE stripe_objects.applied_ticket < EXCLUDED.applied_ticket
-		RETURNING id`, ids, in.Ticket, at)
-	if err != nil {
-		return nil, fmt.Errorf("applying ticket %d of %s: %w", in.Ticket, ids[0], err)
-	}
-	applied, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, fmt.Errorf("applying ticket %d of %s: %w", in.Ticket, ids[0], err)
-	}
-	fresh := map[string]bool{}
-	for _, id := range applied {
-		fresh[id] = true
-	}
-	return fresh, nil
-}
-
-// storeFacts writes what is fresh of what Stripe said, and where the subscription is
-// kept, and reports whether that tells anything new. A later fetch may have brought newer
-// facts of the subscription, so that only an invoice is fresh. Known is what had been
-// known of a subscription whose facts are fresh; nil: nothing.
-func storeFacts(ctx context.Context, tx pgx.Tx, in ApplyIn, to Location, fresh map[string]bool, at time.Time) (changed bool, known *Subscription, err error) {
-	sub := in.Fetched.Subscription
-	paid, err := storeInvoices(ctx, tx, in, fresh, at)
-	if err != nil {
-		return false, nil, err
-	}
-	if !fresh[sub.ID] {
-		tag, err := tx.Exec(ctx, `UPDATE subscriptions SET paid = $2 WHERE id = $1 AND paid <> $2`, sub.ID, paid)
-		if err != nil {
-			return false, nil, fmt.Errorf("storing what was paid for %s: %w", sub.ID, err)
-		}
-		return tag.RowsAffected() > 0, nil, nil
-	}
-	facts, err := json.Marshal(sub)
-	if err != nil {
-		return false, nil, fmt.Errorf("writing subscription %s: %w", sub.ID, err)
-	}
-	var book *int64
-	if to.BookID != 0 {
-		book = &to.BookID
-	}
-	err = tx.QueryRow(ctx, `
-		WITH before AS (SELECT facts, paid FROM subscriptions WHERE id = $1)
-		INSERT INTO subscriptions AS s (id, customer_id, status, state, reason, book_id, team_id, facts, paid, created_at, fetched_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, COALESCE($9::jsonb, '[]'), $10, $11)
-		ON CONFLICT (id) DO UPDATE SET customer_id = EXCLUDED.customer_id, status = EXCLUDED.status, state = EXCLUDED.state,
-			reason = EXCLUDED.reason, book_id = EXCLUDED.book_id, team_id = EXCLUDED.team_id, facts = EXCLUDED.facts,
-			paid = COALESCE($9::jsonb, s.paid), fetched_at = EXCLUDED.fetched_at
-		RETURNING (s.facts, s.paid) IS DISTINCT FROM (SELECT (facts, paid) FROM before), (SELECT facts FROM before)`,
-		sub.ID, sub.CustomerID, sub.Status, to.state, to.reason, book, to.TeamID, facts, paid, sub.CreatedAt, at).Scan(&changed, &known)
-	if err != nil {
-		return false, nil, fmt.Errorf("storing subscription %s: %w", sub.ID, err)
-	}
-	return changed, known, nil
-}
-
-// storeInvoices writes the fresh invoices and gives, in JSON, what was paid by all of the
-// subscription's: nil if no invoice is fresh, since then it is what it was.
-func storeInvoices(ctx context.Context, tx pgx.Tx, in ApplyIn, fresh map[string]bool, at time.Time) ([]byte, error) {
-	var batch pgx.Batch
-	for _, inv := range in.Fetched.Invoices {
-		if !fresh[inv.ID] {
-			continue
-		}
-		facts, err := json.Marshal(inv)
-		if err != nil {
-			return nil, fmt.Errorf("writing invoice %s: %w", inv.ID, err)
-		}
-		batch.Queue(`
-			INSERT INTO invoices (id, subscription_id, customer_id, status, facts, created_at, fetched_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)
-			ON CONFLICT (id) DO UPDATE SET subscription_id = EXCLUDED.subscription_id, customer_id = EXCLUDED.customer_id,
-				status = EXCLUDED.status, facts = EXCLUDED.facts, fetched_at = EXCLUDED.fetched_at`,
-			inv.ID, inv.SubscriptionID, inv.CustomerID, inv.Status, facts, inv.CreatedAt, at)
-	}
-	if batch.Len() == 0 {
-		return nil, nil
-	}
-	var invoices []Invoice
-	batch.Queue(`
-		SELECT facts FROM invoices WHERE subscription_id = $1 AND status = 'paid' ORDER BY created_at DESC, id DESC LIMIT 100`,
-		in.Fetched.Subscription.ID,
-	).Query(func(rows pgx.Rows) (err error) {
-		invoices, err = pgx.CollectRows(rows, pgx.RowTo[Invoice])
-		return err
-	})
-	if err := tx.SendBatch(ctx, &batch).Close(); err != nil {
-		return nil, fmt.Errorf("storing invoices of %s: %w", in.Fetched.Subscription.ID, err)
-	}
-	paid, err := json.Marshal(paidLines(invoices))
-	if err != nil {
-		return nil, fmt.Errorf("writing what was paid: %w", err)
-	}
-	return paid, nil
-}
-
-// paidLinesMax bounds what a subscription remembers of paid lines: years of them.
-const paidLinesMax = 200
-
-// paidLines gathers the lines of paid invoices, which come newest first, the newest last.
-func paidLines(invoices []Invoice) []PaidLine {
-	lines := []PaidLine{}
-	for i := len(invoices) - 1; i >= 0; i-- {
-		for _, l := range invoices[i].Lines {
-			if l.PriceID != "" {
-				lines = append(lines, PaidLine{
-					InvoiceID: invoices[i].ID, PriceID: l.PriceID, LookupKey: l.LookupKey, Quantity: l.Quantity,
-					Amount: l.Amount, Proration: l.Proration, From: l.From, To: l.To, PaidAt: invoices[i].PaidAt,
-				})
+func applyTickets(ctx context.Context, tx pgx.Tx, at time.Time, all ...*applying) error {
+	var ids []string
+	var tickets []int64
+	of := map[string]*applying{}
+	for _, a := range all {
+		a.fresh = map[string]bool{}
+		for _, id := range a.brought() {
+			if of[id] == nil {
+				of[id] = a
+				ids, tickets = append(ids, id), append(tickets, a.Ticket)
 			}
 		}
 	}
-	return lines[max(0, len(lines)-paidLinesMax):]
+	rows, err := tx.Query(ctx, `
+		INSERT INTO stripe_objects (id, applied_ticket, applied_at)
+		SELECT id, ticket, $3::timestamptz FROM unnest($1::text[], $2::bigint[]) AS fetched (id, ticket) ORDER BY id
+		ON CONFLICT (id) DO UPDATE
+		SET applied_ticket = EXCLUDED.applied_ticket, applied_at = EXCLUDED.applied_at
+		WHERE stripe_objects.applied_ticket < EXCLUDED.applied_ticket
+		RETURNING id`, ids, tickets, at)
+	if err != nil {
+		return fmt.Errorf("applying tickets of %s: %w", subscriptionsOf(idsOf(all)), err)
+	}
+	applied, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("applying tickets of %s: %w", subscriptionsOf(idsOf(all)), err)
+	}
+	for _, id := range applied {
+		of[id].fresh[id] = true
+	}
+	return nil
+}
+
+// brought are the ids of all that a fetch brought.
+func (a *applying) brought() []string {
+	ids := []string{a.id()}
+	for _, inv := range a.Fetched.Invoices {
+		ids = append(ids, inv.ID)
+	}
+	return ids
+}
+
+func idsOf(all []*applying) []string { return eachOf(all, (*applying).id) }
+
+// storeFacts writes what is fresh of what Stripe said, and where the subscriptions are
+// kept, and notes whether that tells anything new. A later fetch may have brought newer
+// facts of a subscription, so that only an invoice is fresh. Known is what had been known
+// of a subscription whose facts are fresh; nil: nothing.
+func storeFacts(ctx context.Context, tx pgx.Tx, at time.Time, all ...*applying) error {
+	paid, err := storeInvoices(ctx, tx, at, all)
+	if err != nil {
+		return err
+	}
+	var fresh, stale []*applying
+	for _, a := range all {
+		if a.fresh[a.id()] {
+			fresh = append(fresh, a)
+		} else if paid[a.id()] != nil {
+			stale = append(stale, a)
+		}
+	}
+	if err := storePaid(ctx, tx, stale, paid); err != nil {
+		return err
+	}
+	return storeSubscriptions(ctx, tx, at, fresh, paid)
+}
+
+// storePaid writes what was paid for subscriptions whose facts stay.
+func storePaid(ctx context.Context, tx pgx.Tx, stale []*applying, paid map[string]*string) error {
+	if len(stale) == 0 {
+		return nil
+	}
+	ids := idsOf(stale)
+	rows, err := tx.Query(ctx, `
+		UPDATE subscriptions s SET paid = u.paid::jsonb FROM unnest($1::text[], $2::text[]) AS u (id, paid)
+		WHERE s.id = u.id AND s.paid <> u.paid::jsonb RETURNING s.id`, ids, eachOf(stale, func(a *applying) *string { return paid[a.id()] }))
+	if err != nil {
+		return fmt.Errorf("storing what was paid for %s: %w", subscriptionsOf(ids), err)
+	}
+	changed, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fmt.Errorf("storing what was paid for %s: %w", subscriptionsOf(ids), err)
+	}
+	for _, a := range stale {
+		a.changed = slices.Contains(changed, a.id())
+	}
+	return nil
+}
+
+func storeSubscriptions(ctx context.Context, tx pgx.Tx, at time.Time, fresh []*applying, paid map[string]*string) error {
+	if len(fresh) == 0 {
+		return nil
+	}
+	facts := make([]string, len(fresh))
+	byID := map[string]*applying{}
+	for i, a := range fresh {
+		text, err := json.Marshal(a.Fetched.Subscription)
+		if err != nil {
+			return fmt.Errorf("writing subscription %s: %w", a.id(), err)
+		}
+		facts[i], byID[a.id()] = string(text), a
+	}
+	rows, err := tx.Query(ctx, `
+		WITH before AS (SELECT id, facts, paid FROM subscriptions WHERE id = ANY($1))
+		INSERT INTO subscriptions AS s (id, customer_id, status, state, reason, book_id, team_id, facts, paid, created_at, fetched_at)
+		SELECT id, customer_id, status, state, reason, NULLIF(book_id, 0), team_id, facts::jsonb,
+		       COALESCE(paid::jsonb, (SELECT paid FROM before WHERE before.id = u.id), '[]'), created_at, $11::timestamptz
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])
+		     AS u (id, customer_id, status, state, reason, book_id, team_id, facts, paid, created_at)
+		ON CONFLICT (id) DO UPDATE SET customer_id = EXCLUDED.customer_id, status = EXCLUDED.status, state = EXCLUDED.state,
+			reason = EXCLUDED.reason, book_id = EXCLUDED.book_id, team_id = EXCLUDED.team_id, facts = EXCLUDED.facts,
+			paid = EXCLUDED.paid, fetched_at = EXCLUDED.fetched_at
+		RETURNING id, (s.facts, s.paid) IS DISTINCT FROM (SELECT (facts, paid) FROM before WHERE before.id = s.id),
+		          (SELECT facts FROM before WHERE before.id = s.id)`,
+		idsOf(fresh), eachOf(fresh, func(a *applying) string { return a.Fetched.Subscription.CustomerID }),
+		eachOf(fresh, func(a *applying) string { return string(a.Fetched.Subscription.Status) }),
+		eachOf(fresh, func(a *applying) string { return a.after.state }), eachOf(fresh, func(a *applying) string { return a.after.reason }),
+		eachOf(fresh, func(a *applying) int64 { return a.after.BookID }), eachOf(fresh, func(a *applying) string { return a.after.TeamID }),
+		facts, eachOf(fresh, func(a *applying) *string { return paid[a.id()] }),
+		eachOf(fresh, func(a *applying) time.Time { return a.Fetched.Subscription.CreatedAt }), at)
+	if err != nil {
+		return fmt.Errorf("storing %s: %w", subscriptionsOf(idsOf(fresh)), err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		var changed bool
+		var known *Subscription
+		if err := rows.Scan(&id, &changed, &known); err != nil {
+			return fmt.Errorf("storing %s: %w", subscriptionsOf(idsOf(fresh)), err)
+		}
+		byID[id].changed, byID[id].known = changed, known
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("storing %s: %w", subscriptionsOf(idsOf(fresh)), err)
+	}
+	return nil
 }

@@ -160,6 +160,19 @@ func eachOf[R, C any](rows []R, of func(R) C) []C {
 
 // GetEvent reads one event with its body, or returns ErrEventUnknown.
 func GetEvent(ctx context.Context, db inboxDB, id string) (Event, error) {
+	events, err := GetEvents(ctx, db, []string{id})
+	if err != nil {
+		return Event{}, err
+	}
+	e, known := events[id]
+	if !known {
+		return Event{}, fmt.Errorf("reading event %s: %w", id, ErrEventUnknown)
+	}
+	return e, nil
+}
+
+// GetEvents reads events with their bodies. One that the inbox doesn't hold is missing.
+func GetEvents(ctx context.Context, db inboxDB, ids []string) (map[string]Event, error) {
 	// By way of event_ids, so that one partition is read and not every month.
 	rows, err := db.Query(ctx, `
 		SELECT e.id, e.created_at, e.received_at, e.ticket, e.type, e.api_version, e.account,
@@ -167,56 +180,19 @@ func GetEvent(ctx context.Context, db inboxDB, id string) (Event, error) {
 		       e.state, e.reason, e.attempts, e.settled_at
 		FROM event_ids i
 		JOIN events e ON e.id = i.id AND e.created_at = i.created_at
-		WHERE i.id = $1`, id)
+		WHERE i.id = ANY($1)`, ids)
 	if err != nil {
-		return Event{}, fmt.Errorf("reading event %s: %w", id, err)
+		return nil, fmt.Errorf("reading events: %w", err)
 	}
-	e, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[Event])
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Event{}, fmt.Errorf("reading event %s: %w", id, ErrEventUnknown)
-	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[Event])
 	if err != nil {
-		return Event{}, fmt.Errorf("reading event %s: %w", id, err)
+		return nil, fmt.Errorf("reading events: %w", err)
 	}
-	return e.inUTC(), nil
-}
-
-// SettleEvent says what became of an event, and why when that isn't plain. It
-// may be called again, and the last word counts. An event that the inbox doesn't
-// hold is ErrEventUnknown; EventReceived is refused, since only ReopenEvents
-// takes an event back.
-func SettleEvent(ctx context.Context, tx pgx.Tx, id string, createdAt time.Time, state EventState, reason string, at time.Time) error {
-	settled, err := settleEvent(ctx, tx, id, createdAt, nil, state, reason, at)
-	if err == nil && !settled {
-		err = fmt.Errorf("settling event %s: %w", id, ErrEventUnknown)
+	events := make(map[string]Event, len(list))
+	for _, e := range list {
+		events[e.ID] = e.inUTC()
 	}
-	return err
-}
-
-// SettleWorked is SettleEvent by whoever worked the event as it was read: when it was
-// reopened since, by a replay or because its customer was linked, that word stands, and
-// the job staged then works it again.
-func SettleWorked(ctx context.Context, tx pgx.Tx, e Event, state EventState, reason string, at time.Time) error {
-	_, err := settleEvent(ctx, tx, e.ID, e.CreatedAt, &e.Ticket, state, reason, at)
-	return err
-}
-
-// settleEvent settles an event, and with a ticket only if it still has that one.
-func settleEvent(ctx context.Context, tx pgx.Tx, id string, createdAt time.Time, ticket *int64, state EventState, reason string, at time.Time) (bool, error) {
-	switch state {
-	case EventDone, EventIgnored, EventUnmatched, EventUnmapped, EventFailed:
-	default:
-		return false, fmt.Errorf("settling event %s: %q settles nothing", id, state)
-	}
-	tag, err := tx.Exec(ctx, `
-		UPDATE events
-		SET state = $3, reason = $4, settled_at = $5, attempts = attempts + 1
-		WHERE id = $1 AND created_at = $2 AND ($6::bigint IS NULL OR ticket = $6)`,
-		id, createdAt, state, storableReason(reason), at, ticket)
-	if err != nil {
-		return false, fmt.Errorf("settling event %s: %w", id, err)
-	}
-	return tag.RowsAffected() == 1, nil
+	return events, nil
 }
 
 // CountEvents counts the events in each of the named states, or in all states

@@ -20,6 +20,36 @@ func TakeTicket(ctx context.Context, db inboxDB) (int64, error) {
 	return ticket, nil
 }
 
+// Wanted is an object that is to be fetched because of an event, unless a fetch with a
+// ticket after the event's was applied already.
+type Wanted struct {
+	ObjectID string
+	Since    int64 // the event's ticket
+}
+
+// Ticket is what Stripe may be asked with.
+type Ticket struct {
+	Applied bool // there is no need to: a later fetch was applied
+	Number  int64
+}
+
+// TakeTickets is AppliedSince and TakeTicket for several objects in one round trip. A
+// ticket is drawn for each, also in vain.
+func TakeTickets(ctx context.Context, db DB, wanted []Wanted) ([]Ticket, error) {
+	rows, err := db.Query(ctx, `
+		SELECT `+appliedSince+`, nextval('tickets')
+		FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS w (id, since, n) ORDER BY n`,
+		eachOf(wanted, func(w Wanted) string { return w.ObjectID }), eachOf(wanted, func(w Wanted) int64 { return w.Since }))
+	if err != nil {
+		return nil, fmt.Errorf("taking tickets: %w", err)
+	}
+	tickets, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Ticket])
+	if err != nil {
+		return nil, fmt.Errorf("taking tickets: %w", err)
+	}
+	return tickets, nil
+}
+
 // ApplyTicket reports whether what was fetched of an object with this ticket may
 // be applied, and if so remembers that it was. False means that a later fetch
 // was applied already: this one was overtaken and must be dropped.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -77,18 +78,37 @@ func FollowSubscription(ctx context.Context, tx pgx.Tx, c *billing.Catalog, team
 			return nil, err
 		}
 	}
-	var taken int64
-	err := tx.QueryRow(ctx, `
-		SELECT (SELECT count(*) FROM members WHERE team_id = $1 AND seat_at IS NOT NULL)
-		     + (SELECT count(*) FROM invitations WHERE team_id = $1 AND state = 'pending' AND access = 'seat' AND expires_at > $2)`,
-		teamID, at).Scan(&taken)
+	crowded, err := Crowded(ctx, tx, map[string]int64{teamID: bought}, at)
+	if err != nil || !crowded[teamID] {
+		return nil, err
+	}
+	return FollowSeats(ctx, tx, c, teamID, at)
+}
+
+// Crowded gives those of the teams in which more seats are taken, or reserved, than were
+// bought.
+func Crowded(ctx context.Context, tx pgx.Tx, bought map[string]int64, at instant) (map[string]bool, error) {
+	if len(bought) == 0 {
+		return nil, nil
+	}
+	rows, err := tx.Query(ctx, `
+		SELECT t.id, (SELECT count(*) FROM members WHERE team_id = t.id AND seat_at IS NOT NULL)
+		           + (SELECT count(*) FROM invitations WHERE team_id = t.id AND state = 'pending' AND access = 'seat' AND expires_at > $2)
+		FROM unnest($1::text[]) AS t (id)`, slices.Collect(maps.Keys(bought)), at)
 	if err != nil {
 		return nil, fmt.Errorf("counting seats taken: %w", err)
 	}
-	if taken <= bought {
-		return nil, nil
+	crowded := map[string]bool{}
+	var id string
+	var taken int64
+	_, err = pgx.ForEachRow(rows, []any{&id, &taken}, func() error {
+		crowded[id] = taken > bought[id]
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("counting seats taken: %w", err)
 	}
-	return FollowSeats(ctx, tx, c, teamID, at)
+	return crowded, nil
 }
 
 // FollowSeats lets a team follow its subscription after seats were bought or given up

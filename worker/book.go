@@ -27,7 +27,16 @@ func (b *booker) fetchAndApply(ctx context.Context, target billing.Target, settl
 	if err != nil {
 		return billing.Outcome{}, err
 	}
-	apply, err := b.fetch(ctx, target, ticket)
+	return b.fetchWith(ctx, target, ticket, settle, nil)
+}
+
+// fetchWith fetches with a ticket and books: a subscription together with others, unless
+// that is nil or refuses by errAlone; else in a transaction of its own.
+func (b *booker) fetchWith(
+	ctx context.Context, target billing.Target, ticket int64, settle func(pgx.Tx, billing.Outcome) error,
+	together func(billing.ApplyIn) (billing.Outcome, error),
+) (billing.Outcome, error) {
+	got, err := b.fetch(ctx, target, ticket)
 	if errors.Is(err, billing.ErrStripeGone) {
 		gone := billing.Outcome{State: billing.EventIgnored, Reason: "Stripe has no such object (any more)"}
 		return gone, b.inTx(ctx, func(tx pgx.Tx) error { return settle(tx, gone) })
@@ -36,7 +45,13 @@ func (b *booker) fetchAndApply(ctx context.Context, target billing.Target, settl
 		return billing.Outcome{}, fmt.Errorf("fetching %s: %w", target.ID, err)
 	}
 	b.cfg.Between("fetched")
-	out, err := b.apply(ctx, settle, apply)
+	out, err := billing.Outcome{}, errAlone
+	if got.in != nil && together != nil {
+		out, err = together(*got.in)
+	}
+	if errors.Is(err, errAlone) {
+		out, err = b.apply(ctx, settle, got.apply)
+	}
 	if err != nil {
 		return billing.Outcome{}, fmt.Errorf("booking %s: %w", target.ID, err)
 	}
@@ -66,43 +81,57 @@ func (b *booker) apply(ctx context.Context, settle func(pgx.Tx, billing.Outcome)
 	return out, err
 }
 
+// fetched is what Stripe said.
+type fetched struct {
+	in    *billing.ApplyIn // of a subscription: it may be booked together with others
+	apply func(pgx.Tx) (billing.Outcome, error)
+}
+
 // fetch asks Stripe and gives back what is to be booked in a transaction.
-func (b *booker) fetch(ctx context.Context, target billing.Target, ticket int64) (func(pgx.Tx) (billing.Outcome, error), error) {
+func (b *booker) fetch(ctx context.Context, target billing.Target, ticket int64) (got fetched, err error) {
 	switch target.Kind {
 	case billing.TargetSubscription, billing.TargetInvoice:
-		fetch := b.cfg.Stripe.FetchSubscription
-		if target.Kind == billing.TargetInvoice {
-			fetch = b.cfg.Stripe.FetchInvoice
-		}
-		fetched, err := fetch(ctx, target.ID)
-		if err != nil {
-			return nil, err
-		}
-		return func(tx pgx.Tx) (billing.Outcome, error) {
-			if fetched.TopUp != nil && fetched.Subscription == nil {
-				out, _, err := billing.ApplyTopUp(ctx, tx, b.cfg.Catalog, *fetched.TopUp, ticket, b.cfg.Now)
-				return out, err
-			}
-			return b.applySubscription(ctx, tx, billing.ApplyIn{Fetched: fetched, Ticket: ticket, Now: b.cfg.Now})
-		}, nil
+		return b.fetchSubscription(ctx, target, ticket)
 	case billing.TargetCheckout:
 		session, err := b.cfg.Stripe.FetchCheckoutSession(ctx, target.ID)
-		if err != nil {
-			return nil, err
-		}
-		return func(tx pgx.Tx) (billing.Outcome, error) {
+		got.apply = func(tx pgx.Tx) (billing.Outcome, error) {
 			return billing.ApplyCheckout(ctx, tx, b.cfg.Catalog, session, ticket, b.cfg.Now)
-		}, nil
+		}
+		return got, err
 	case billing.TargetCharge:
-		return b.fetchCharge(ctx, target.ID, ticket)
+		got.apply, err = b.fetchCharge(ctx, target.ID, ticket)
+		return got, err
 	case billing.TargetCustomer:
 		customer, err := b.cfg.Stripe.FetchCustomer(ctx, target.ID)
-		if err != nil {
-			return nil, err
-		}
-		return func(tx pgx.Tx) (billing.Outcome, error) { return b.applyCustomer(ctx, tx, customer, ticket) }, nil
+		got.apply = func(tx pgx.Tx) (billing.Outcome, error) { return b.applyCustomer(ctx, tx, customer, ticket) }
+		return got, err
 	}
-	return nil, fmt.Errorf("no way to fetch %q", target.Kind)
+	return got, fmt.Errorf("no way to fetch %q", target.Kind)
+}
+
+// fetchSubscription fetches a subscription, or an invoice with its subscription.
+func (b *booker) fetchSubscription(ctx context.Context, target billing.Target, ticket int64) (got fetched, err error) {
+	fetch := b.cfg.Stripe.FetchSubscription
+	if target.Kind == billing.TargetInvoice {
+		fetch = b.cfg.Stripe.FetchInvoice
+	}
+	said, err := fetch(ctx, target.ID)
+	if err != nil {
+		return got, err
+	}
+	in := billing.ApplyIn{Fetched: said, Ticket: ticket, Now: b.cfg.Now}
+	switch {
+	case said.Subscription != nil:
+		got.in = &in
+	case said.TopUp != nil:
+		got.apply = func(tx pgx.Tx) (billing.Outcome, error) {
+			out, _, err := billing.ApplyTopUp(ctx, tx, b.cfg.Catalog, *said.TopUp, ticket, b.cfg.Now)
+			return out, err
+		}
+		return got, nil
+	}
+	got.apply = func(tx pgx.Tx) (billing.Outcome, error) { return b.applySubscription(ctx, tx, in) }
+	return got, nil
 }
 
 // applySubscription finds out whose subscription it is and where it may go, unless it has

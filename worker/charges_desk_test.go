@@ -338,7 +338,7 @@ func TestRefundsRace(t *testing.T) {
 }
 
 func workOnce(ctx context.Context, w *Worker, event billing.Event) error {
-	_, err := w.workEvent(ctx, event, func(pgx.Tx) error { return nil })
+	_, err := w.workEvent(ctx, event)
 	return err
 }
 

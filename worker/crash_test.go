@@ -50,7 +50,9 @@ func TestCrash(t *testing.T) {
 			} else {
 				same(t, "B5: grants of a worker that died", w.count(`SELECT count(*) FROM entries WHERE kind = 'grant'`), 0)
 				// The sweeps of the start may have died with it; they are no part of this.
-				same(t, "jobs that nobody works", w.count(`SELECT count(*) FROM river_job WHERE kind = 'stripe_event' AND state = 'running'`), 1)
+				same(t, "events that nobody works", w.count(`
+					SELECT count(*) FROM river_job j JOIN events e ON e.id = j.args->>'event_id'
+					WHERE j.state = 'running' AND e.state = 'received'`), 1)
 			}
 			if os.Getenv(soak) == "" {
 				w.haste()

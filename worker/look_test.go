@@ -124,7 +124,7 @@ func work(t testing.TB, w *Worker, id string) billing.Outcome {
 	if event.SettledAt != nil {
 		return billing.Outcome{State: event.State, Reason: event.Reason}
 	}
-	out, err := w.workEvent(t.Context(), event, func(pgx.Tx) error { return nil })
+	out, err := w.workEvent(t.Context(), event)
 	ok(t, err)
 	return out
 }

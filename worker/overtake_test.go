@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"purser/billing"
 	"purser/teams"
 )
@@ -52,7 +50,7 @@ func inBackground(t testing.TB, w *Worker, id string) <-chan billing.Outcome {
 	done := make(chan billing.Outcome, 1)
 	go func() {
 		defer close(done)
-		out, err := w.workEvent(t.Context(), event, func(pgx.Tx) error { return nil })
+		out, err := w.workEvent(t.Context(), event)
 		if err != nil {
 			t.Errorf("working %s: %v", id, err)
 		}

@@ -55,8 +55,8 @@ func TestRoundTrips(t *testing.T) {
 		change func()
 		most   int
 	}{
-		{"SeatsChanged", func() { d.fake.seats("sub_1", 8) }, 18},
-		{"NothingNew", func() {}, 12},
+		{"SeatsChanged", func() { d.fake.seats("sub_1", 8) }, 16},
+		{"NothingNew", func() {}, 11},
 	} {
 		c.change()
 		id := d.event("customer.subscription.updated", "sub_1", "cus_1")

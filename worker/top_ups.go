@@ -216,6 +216,12 @@ func (w *Worker) endTopUp(ctx context.Context, p billing.Purchase, cause error) 
 		return cause
 	}
 	if p.InvoiceID != nil {
+		// Its event would tell that somebody else voided it, before we have said why.
+		leave, err := w.turns.take(ctx, *p.InvoiceID)
+		if err != nil {
+			return errors.Join(cause, err)
+		}
+		defer leave()
 		if err := w.cfg.Stripe.VoidTopUp(ctx, p.ID, *p.InvoiceID); err != nil && !errors.Is(err, billing.ErrStripeGone) {
 			return errors.Join(cause, err)
 		}

@@ -2,9 +2,10 @@
 // it fetches from Stripe, and then books.
 //
 // Events are wake-up calls. A job takes a ticket, fetches the object as it is now with
-// no transaction open, and then books it in one transaction that also settles the event
-// and completes the job: either all of it happened or none. Sweeps tick often and ask
-// the database what is due, so that a tick that was missed costs nothing.
+// no transaction open, and then books it in one transaction that also settles the event:
+// either all of it happened or none. A job that is worked again finds its event settled.
+// Sweeps tick often and ask the database what is due, so that a tick that was missed costs
+// nothing.
 package worker
 
 import (
@@ -35,6 +36,21 @@ const (
 // with the waits of retryAfter, for about half a day.
 const eventAttempts = 20
 
+// eventWorkers is how many events are worked at once. Most of them wait, for Stripe or for
+// the batch before theirs, with nothing in hand.
+const eventWorkers = 100
+
+// eventCooldown is how often the queue is asked for events at most: those that came since
+// the last time are fetched together.
+const eventCooldown = 20 * time.Millisecond
+
+// stageCooldown is how soon after one another staged jobs are told of, so that they are
+// fetched at once. Those that aren't told of wait for the next that is, or for a second.
+const stageCooldown = time.Millisecond
+
+// stageByCopy is how many jobs are worth a COPY, which takes a round trip more.
+const stageByCopy = 50
+
 // jobTimeout bounds one job: a fetch with its retries and one transaction. River wants a
 // job to have ended before it may be taken for dead.
 const jobTimeout = time.Minute
@@ -49,7 +65,7 @@ type Config struct {
 	Logger  *slog.Logger
 
 	Schedules    Schedules
-	EventWorkers int           // jobs for events at once; 0: 20
+	EventWorkers int           // jobs for events at once; 0: 100
 	EventsKeep   int           // months of events to keep beside the present one, at least billing.EventsKeepMin; 0: all
 	RescueAfter  time.Duration // a job of a dead process is tried again after that; 0: 5 min
 	// Between is called between the fetch and the transaction, in tests that kill the
@@ -70,6 +86,8 @@ type Worker struct {
 	client *river.Client[pgx.Tx]
 	book   *booker
 	turns  turns
+
+	together *together
 }
 
 // New builds a worker that has not started yet. A schedule that can't be parsed is an
@@ -77,7 +95,7 @@ type Worker struct {
 func New(cfg Config) (*Worker, error) {
 	cfg = cfg.withDefaults()
 	w := &Worker{cfg: cfg, db: cfg.Pool}
-	w.book = &booker{Worker: w}
+	w.book, w.together = &booker{Worker: w}, newTogether(w)
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &eventWorker{w: w})
 	river.AddWorker(workers, &refreshWorker{w: w})
@@ -89,8 +107,10 @@ func New(cfg Config) (*Worker, error) {
 	w.client, err = river.NewClient(riverpgxv5.New(cfg.Pool), &river.Config{
 		Logger:  cfg.Logger,
 		Workers: workers,
+		// Of jobs that are staged closer together only the first is told of.
+		FetchCooldown: stageCooldown,
 		Queues: map[string]river.QueueConfig{
-			queueEvents: {MaxWorkers: cfg.EventWorkers, FetchCooldown: 20 * time.Millisecond},
+			queueEvents: {MaxWorkers: cfg.EventWorkers, FetchCooldown: eventCooldown},
 			queueSweeps: {MaxWorkers: 4, FetchCooldown: 100 * time.Millisecond},
 		},
 		PeriodicJobs:                periodic,
@@ -118,7 +138,7 @@ func (w *Worker) stage(ctx context.Context, tx pgx.Tx, args []billing.EventArgs)
 
 func (cfg Config) withDefaults() Config {
 	if cfg.EventWorkers == 0 {
-		cfg.EventWorkers = 20
+		cfg.EventWorkers = eventWorkers
 	}
 	if cfg.RescueAfter == 0 {
 		cfg.RescueAfter = 5 * time.Minute
@@ -137,6 +157,9 @@ func (cfg Config) withDefaults() Config {
 
 // Start begins to work. It returns at once; Stop ends it.
 func (w *Worker) Start(ctx context.Context) error {
+	if err := w.together.open(ctx); err != nil {
+		return fmt.Errorf("opening connections for events: %w", err)
+	}
 	if err := w.client.Start(ctx); err != nil {
 		return fmt.Errorf("starting the job queue: %w", err)
 	}
@@ -149,6 +172,9 @@ func (w *Worker) Stop(ctx context.Context) error {
 	if err := w.client.Stop(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("stopping the job queue: %w", err)
 	}
+	if err := w.together.close(ctx); err != nil {
+		return fmt.Errorf("finishing what was begun: %w", err)
+	}
 	return nil
 }
 
@@ -157,7 +183,7 @@ type Stager struct{ client *river.Client[pgx.Tx] }
 
 // NewStager prepares to stage jobs.
 func NewStager(pool *pgxpool.Pool, logger *slog.Logger) (*Stager, error) {
-	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: logger})
+	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: logger, FetchCooldown: stageCooldown})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the job queue: %w", err)
 	}
@@ -184,7 +210,11 @@ func stage(ctx context.Context, client *river.Client[pgx.Tx], tx pgx.Tx, args []
 	for i, a := range args {
 		many[i] = river.InsertManyParams{Args: a, InsertOpts: &river.InsertOpts{Queue: queueEvents, MaxAttempts: eventAttempts}}
 	}
-	if _, err := client.InsertManyFastTx(ctx, tx, many); err != nil {
+	insert := func() (err error) { _, err = client.InsertManyTx(ctx, tx, many); return err }
+	if len(many) > stageByCopy {
+		insert = func() (err error) { _, err = client.InsertManyFastTx(ctx, tx, many); return err }
+	}
+	if err := insert(); err != nil {
 		return fmt.Errorf("staging jobs: %w", err)
 	}
 	return nil

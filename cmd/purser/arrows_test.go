@@ -27,7 +27,7 @@ var arrows = map[string][]string{
 	"teams":                {"billing", "ledger"},
 	"notify":               {},
 	"webhooks":             {"billing", "internal/gather"},
-	"worker":               {"teams", "billing", "ledger", "notify"},
+	"worker":               {"teams", "billing", "ledger", "notify", "internal/gather"},
 	"api":                  {"teams", "billing", "ledger", "notify", "internal/gather"},
 	"web":                  {"teams", "billing", "ledger", "notify", "internal/gather"},
 	"client":               {},

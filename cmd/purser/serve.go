@@ -14,7 +14,7 @@ import (
 // serveCommand runs the service.
 type serveCommand struct {
 	Role         string `env:"PURSER_ROLE" enum:"all,web,worker" default:"all" help:"web receives events, worker works them, all does both. Any number of processes may share a database."`
-	EventWorkers int    `env:"PURSER_EVENT_WORKERS" default:"20" help:"How many events to work at once."`
+	EventWorkers int    `env:"PURSER_EVENT_WORKERS" default:"100" help:"How many events to work at once."`
 
 	EventQueue int `env:"PURSER_EVENT_QUEUE" default:"1024" help:"How many of Stripe's deliveries may wait at once to be recorded; more are answered 503 with Retry-After, and Stripe sends them again."`
 

@@ -3,8 +3,6 @@ package ledger
 import (
 	"context"
 	"fmt"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -14,50 +12,31 @@ import (
 	"purser/internal/pgtest"
 )
 
-// TestGrowth measures what a spend leaves on the disk for ever. It is short unless
-// PURSER_POSTINGS says how many to make; docs/scaling.md says what came of millions.
+// TestGrowth holds how much a spend leaves on the disk for ever. What becomes of tens of
+// millions is measured by purser bench growth.
 func TestGrowth(t *testing.T) {
 	t.Parallel()
-	count := 6_000
-	if s := os.Getenv("PURSER_POSTINGS"); s != "" {
-		var err error
-		if count, err = strconv.Atoi(s); err != nil {
-			t.Fatalf("PURSER_POSTINGS must be a number: %v", err)
-		}
-	}
+	const count = 6_000
 	pool := pgtest.Pool(t)
 	g := &growth{t: t, pool: pool, hot: benchmarkBook(t, pool)}
 	for range 50 {
 		g.others = append(g.others, benchmarkBook(t, pool))
 	}
 	before := g.sizes()
-	tenth := count / 10
-	for n, began := 0, time.Now(); n < count; n += growTogether {
+	for n := 0; n < count; n += growTogether {
 		g.spend(n)
-		if done := n + growTogether; done/tenth > n/tenth {
-			t.Logf("%d spends: the last %d took %s", done, tenth, time.Since(began).Round(time.Millisecond))
-			began = time.Now()
-		}
 	}
 	var total int64
 	for name, bytes := range g.sizes() {
-		each := (bytes - before[name]) / int64(count)
+		each := (bytes - before[name]) / count
 		total += bytes - before[name]
 		if each > 0 {
 			t.Logf("%-24s %5d bytes a spend", name, each)
 		}
 	}
-	if each := total / int64(count); each > spendBytesMax {
+	if each := total / count; each > spendBytesMax {
 		t.Errorf("a spend leaves %d bytes, more than %d: is a new index worth it?", each, spendBytesMax)
-	} else {
-		t.Logf("%-24s %5d bytes a spend, over %d spends", "all", each, count)
 	}
-	g.depths()
-	began := time.Now()
-	if _, err := pool.Exec(t.Context(), `VACUUM entries, postings`); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("a vacuum of entries and postings takes %s", time.Since(began).Round(time.Millisecond))
 }
 
 // spendBytesMax is how much a spend may leave, indexes included. A billion spends are as
@@ -137,27 +116,4 @@ func (g *growth) sizes() map[string]int64 {
 		g.t.Fatal(err)
 	}
 	return sizes
-}
-
-// depths logs how many pages of each index a look-up reads.
-func (g *growth) depths() {
-	g.t.Helper()
-	if _, err := g.pool.Exec(g.t.Context(), `CREATE EXTENSION IF NOT EXISTS pageinspect`); err != nil {
-		g.t.Logf("the depth of indexes can't be read here: %v", err)
-		return
-	}
-	rows, err := g.pool.Query(g.t.Context(), `
-		SELECT r.relname, m.level + 1 FROM (`+growing+`) r, LATERAL bt_metap(r.relname) m WHERE r.relkind = 'i' ORDER BY 1`)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	var name string
-	var levels int64
-	_, err = pgx.ForEachRow(rows, []any{&name, &levels}, func() error {
-		g.t.Logf("%-24s %d levels", name, levels)
-		return nil
-	})
-	if err != nil {
-		g.t.Fatal(err)
-	}
 }

@@ -99,7 +99,7 @@ func TestDocumentsNameOnlyWhatThereIs(t *testing.T) {
 }
 
 // proseAfterMake are words that follow the verb.
-var proseAfterMake = map[string]bool{"an": true, "a": true, "it": true, "the": true}
+var proseAfterMake = map[string]bool{"an": true, "a": true, "it": true, "them": true, "the": true}
 
 func TestReadmeNamesTheEventsThatSomethingIsDoneFor(t *testing.T) {
 	t.Parallel()

@@ -10,9 +10,9 @@ import (
 func TestAssigning(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	acme := w.team("acme", "ann", 100)
-	sub := w.subscribe(acme, 3)
-	w.join("acme", "bob", teams.Plain)
+	acme := w.Team("acme", "ann", 100)
+	sub := w.Subscribe(acme, 3)
+	w.Join("acme", "bob", teams.Plain)
 	const assign, unassign = "/v1/teams/acme/subscription/assign", "/v1/teams/acme/subscription/unassign"
 	w.run("T13_UnassignShowsBothSides", func(t *testing.T) {
 		r := request{method: "POST", path: unassign, user: "ann", key: "off"}

@@ -12,8 +12,8 @@ import (
 func TestAutoTopUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.team("acme", "ann", 0)
-	w.join("acme", "bob", teams.Plain)
+	w.Team("acme", "ann", 0)
+	w.Join("acme", "bob", teams.Plain)
 	good := func(change ...any) object {
 		body := object{"on": true, "threshold": 0, "pack": "pack_1000", "credits_per_month_max": 5000, "amount_per_month_max": 100_000}
 		for i := 0; i < len(change); i += 2 {

@@ -34,11 +34,11 @@ func TestCatalogue(t *testing.T) {
 func TestCheckout(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	team := w.team("acme", "ann", 0)
-	w.join("acme", "bob", teams.Plain)
+	team := w.Team("acme", "ann", 0)
+	w.Join("acme", "bob", teams.Plain)
 	body := object{"pack": "pack_1000", "success_url": "https://app.example.com/ok", "cancel_url": "https://app.example.com/no"}
 	w.run("P1_OpensOnePageForOneKey", func(t *testing.T) {
-		w.subscribe(team, 1)
+		w.Subscribe(team, 1)
 		r := request{method: "POST", path: "/v1/teams/acme/checkouts", body: body, user: "ann", key: "buy"}
 		first := w.do(r)
 		v := first.ok(201)
@@ -86,7 +86,7 @@ func TestCheckout(t *testing.T) {
 			w.stripe.fail(nil)
 		})
 		calls := w.stripe.calls()
-		w.must(func(tx pgx.Tx) error {
+		w.Must(func(tx pgx.Tx) error {
 			return billing.PurchaseLost(t.Context(), tx, calls[len(calls)-1].PurchaseID, "nobody heard of it")
 		})
 		if p := w.do(r).refused(409, "purchase_failed"); p["detail"] != "nobody heard of it" {
@@ -141,7 +141,7 @@ func TestSubscriptions(t *testing.T) {
 			return nil
 		}
 	})
-	id := w.subscribe(w.team("acme", "ann", 0), 3)
+	id := w.Subscribe(w.Team("acme", "ann", 0), 3)
 	w.run("AreSeenByTheirOwner", func(t *testing.T) {
 		for _, user := range []string{"", "ann"} {
 			v := w.as(user, "GET", "/v1/subscriptions/"+id, nil).ok(200)
@@ -160,8 +160,8 @@ func TestSubscriptions(t *testing.T) {
 		w.get("/v1/subscriptions?state=other").refused(422, "request_invalid")
 	})
 	w.run("B14_ACustomerIsLinkedAndItsEventsWorked", func(t *testing.T) {
-		at := w.clock.now()
-		w.must(func(tx pgx.Tx) error {
+		at := w.Clock.Now()
+		w.Must(func(tx pgx.Tx) error {
 			e := billing.Event{ID: "evt_1", Origin: "webhook", Type: "customer.subscription.updated", CreatedAt: at, ReceivedAt: at, ObjectKind: "subscription", ObjectID: "sub_9", CustomerID: "cus_9", Body: []byte("{}")}
 			if _, err := billing.RecordEvent(t.Context(), tx, e); err != nil {
 				return err

@@ -11,10 +11,10 @@ import (
 func TestClose(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	sub := w.subscribe(w.team("acme", "ann", 100), 3)
-	w.join("acme", "bob", teams.Plain)
-	w.join("acme", "adm", teams.Admin)
-	w.grant(w.user("adm").BookID, 30)
+	sub := w.Subscribe(w.Team("acme", "ann", 100), 3)
+	w.Join("acme", "bob", teams.Plain)
+	w.Join("acme", "adm", teams.Admin)
+	w.Grant(w.User("adm").BookID, 30)
 	w.as("adm", "POST", "/v1/teams/acme/contributions", object{"user_id": "adm", "credits": 30}).ok(201)
 	w.post("/v1/teams/acme/spends", object{"user_id": "bob", "credits": 500}).ok(201)
 	token := w.post("/v1/teams/acme/invitations", object{"email": "new@example.com"}).ok(201)["token"]
@@ -105,7 +105,7 @@ func TestClose(t *testing.T) {
 func TestClose_AmongSpends(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.team("acme", "ann", 10_000)
+	w.Team("acme", "ann", 10_000)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	spent := int64(0)

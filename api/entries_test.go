@@ -14,14 +14,14 @@ import (
 
 // history makes a team to which a good deal has happened, and gives its spends' ids.
 func (w *world) history() (spent []string) {
-	w.t.Helper()
-	w.team("acme", "ann", 1000)
-	w.join("acme", "bob", teams.Plain)
+	w.T.Helper()
+	w.Team("acme", "ann", 1000)
+	w.Join("acme", "bob", teams.Plain)
 	w.post("/v1/teams/acme/allocations", object{"user_id": "bob", "credits": 10, "reason": "=SUM(A1), \"quoted\"\nand more"}).ok(201)
 	for n := range 5 {
 		v := w.post("/v1/teams/acme/spends", object{"user_id": "bob", "credits": 4 + n, "reference": fmt.Sprintf("job %d", n%2), "metadata": object{"n": n}}).ok(201)
 		spent = append(spent, v["id"].(string))
-		w.clock.advance(24 * time.Hour)
+		w.Clock.Advance(24 * time.Hour)
 	}
 	w.post("/v1/teams/acme/spends", object{"user_id": "ann", "credits": 100}).ok(201)
 	w.post("/v1/teams/acme/spends/"+spent[0]+"/reversals", nil).ok(201)
@@ -108,7 +108,7 @@ func TestEntries(t *testing.T) {
 		}
 	})
 	w.run("ALongExportIsWhole", func(t *testing.T) {
-		w.team("long", "lee", 3000)
+		w.Team("long", "lee", 3000)
 		w.spendOften("long", "lee", 1100)
 		rows, err := csv.NewReader(strings.NewReader(string(w.get("/v1/teams/long/entries?format=csv&kind=spend").raw))).ReadAll()
 		seen := map[string]bool{}
@@ -126,9 +126,9 @@ func TestEntries_T10_TheGiverOfATransferSeesIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	const path = "/v1/teams/acme/entries"
-	w.team("acme", "ann", 100)
-	w.join("acme", "bob", teams.Plain)
-	w.join("acme", "cid", teams.Plain)
+	w.Team("acme", "ann", 100)
+	w.Join("acme", "bob", teams.Plain)
+	w.Join("acme", "cid", teams.Plain)
 	w.post("/v1/teams/acme/allocations", object{"user_id": "bob", "credits": 3}).ok(201)
 	moved := w.post("/v1/teams/acme/transfers", object{
 		"from": object{"kind": "member", "user_id": "bob"}, "to": object{"kind": "member", "user_id": "cid"}, "credits": 3,
@@ -163,7 +163,7 @@ func TestUsage(t *testing.T) {
 		if ids := w.all("/v1/teams/acme/usage/members?limit=1", "user_id"); !slices.Equal(ids, []string{"ann", "bob"}) {
 			t.Errorf("bob has left, and counts: %v", ids)
 		}
-		w.join("acme", "cid", teams.Plain)
+		w.Join("acme", "cid", teams.Plain)
 		if own := w.as("cid", "GET", "/v1/teams/acme/usage/members", nil).ok(200); len(own["items"].([]any)) != 0 {
 			t.Errorf("cid sees %v", own)
 		}

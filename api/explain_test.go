@@ -14,9 +14,9 @@ import (
 func TestExplain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.subscribe(w.team("acme", "ann", 50), 3)
-	w.join("acme", "bob", teams.Plain)
-	w.join("acme", "cid", teams.Plain)
+	w.Subscribe(w.Team("acme", "ann", 50), 3)
+	w.Join("acme", "bob", teams.Plain)
+	w.Join("acme", "cid", teams.Plain)
 	sentences := func(v object) string { return strings.Trim(fmt.Sprint(v["sentences"]), "[]") }
 	w.post("/v1/teams/acme/allocations", object{"user_id": "bob", "credits": 40}).ok(201)
 	w.post("/v1/teams/acme/allocations", object{"user_id": "cid", "credits": 11}).ok(201)
@@ -41,7 +41,7 @@ func TestExplain(t *testing.T) {
 			if grant["credits"] != 3000.0 || grant["if"] != "the renewal is paid" || grant["at"] != "2026-04-10T12:00:00Z" {
 				t.Errorf("%v", v["next"])
 			}
-			w.clock.advance(time.Second)
+			w.Clock.Advance(time.Second)
 			if again := w.do(request{method: "GET", path: "/v1/teams/acme/explain", user: user, header: map[string]string{"If-None-Match": r.header.Get("ETag")}}); again.status != 304 {
 				t.Errorf("a second later: %d", again.status)
 			}
@@ -64,12 +64,12 @@ func TestExplain(t *testing.T) {
 		if up, said := topUp(""); up["state"] != "ready" || !strings.Contains(said, "buys pack_1000 once 100 credits or fewer are available; there are ") {
 			t.Errorf("ready: %v, %s", up, said)
 		}
-		w.must(func(tx pgx.Tx) error {
-			_, err := tx.Exec(t.Context(), `UPDATE auto_top_ups SET state = 'suspended', reason = 'hard_decline', declines = 1, series_at = $1, check_at = NULL`, w.clock.now())
+		w.Must(func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), `UPDATE auto_top_ups SET state = 'suspended', reason = 'hard_decline', declines = 1, series_at = $1, check_at = NULL`, w.Clock.Now())
 			if err == nil {
 				_, err = tx.Exec(t.Context(), `
 					INSERT INTO purchases (id, book_id, team_id, user_id, customer_id, pack, credits, state, created_by, created_at, kind, attempt, decline_code)
-					SELECT 'top_1', book_id, id, owner_id, 'cus_ann', 'pack_1000', 1000, 'failed', 'auto_top_up', $1, 'auto', 1, 'lost_card' FROM teams WHERE id = 'acme'`, w.clock.now())
+					SELECT 'top_1', book_id, id, owner_id, 'cus_ann', 'pack_1000', 1000, 'failed', 'auto_top_up', $1, 'auto', 1, 'lost_card' FROM teams WHERE id = 'acme'`, w.Clock.Now())
 			}
 			return err
 		})
@@ -84,7 +84,7 @@ func TestExplain(t *testing.T) {
 		}
 	})
 	w.run("N2_APersonalAccount", func(t *testing.T) {
-		w.grant(w.user("bob").BookID, 5)
+		w.Grant(w.User("bob").BookID, 5)
 		v := w.as("bob", "GET", "/v1/users/bob/explain", nil).ok(200)
 		if v["pool"].(object)["total"] != 5.0 || !strings.Contains(sentences(v), "There is no subscription") {
 			t.Errorf("%v", v)

@@ -23,7 +23,7 @@ import (
 func TestFront(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.team("acme", "ann", 100)
+	w.Team("acme", "ann", 100)
 	w.run("UnknownRoutesAndMethodsAreProblems", func(t *testing.T) {
 		for _, path := range []string{"/", "/v1", "/v2/teams", "/v1/teams/", "/v1//teams", "/v1/users/../teams", "/v1/./teams", "/favicon.ico"} {
 			w.get(path).refused(404, "route_unknown")
@@ -98,7 +98,7 @@ func TestFront(t *testing.T) {
 		for _, path := range []string{"/v1/teams/acme/pool", "/v1/teams/acme", "/v1/users", "/v1/teams/acme/lots"} {
 			first := w.get(path)
 			first.ok(200)
-			w.clock.advance(time.Second)
+			w.Clock.Advance(time.Second)
 			tag := first.header.Get("ETag")
 			for _, header := range []string{tag, `"x", ` + tag, "*"} {
 				r := w.do(request{method: "GET", path: path, header: map[string]string{"If-None-Match": header}})
@@ -127,7 +127,7 @@ func TestKeys(t *testing.T) {
 		w.do(request{method: "GET", path: "/v1/users", auth: "-", header: map[string]string{"Authorization": "bearer " + w.key}}).ok(200)
 	})
 	w.run("MayAskSoOftenASecond", func(t *testing.T) {
-		w.wall.advance(time.Minute)
+		w.wall.Advance(time.Minute)
 		for range 5 {
 			w.get("/v1/users").ok(200)
 		}
@@ -136,14 +136,14 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%v", r.header)
 		}
 		w.do(request{method: "GET", path: "/v1/users", auth: w.newKey(teams.ScopeRead)}).ok(200)
-		w.wall.advance(time.Second)
+		w.wall.Advance(time.Second)
 		w.get("/v1/users").ok(200)
 	})
 	w.run("LastUseIsKnownToTheMinute", func(t *testing.T) {
 		token := w.newKey(teams.ScopeRead)
 		id := token[:strings.LastIndex(token, "_")]
 		used := func() *time.Time {
-			keys, err := teams.ListKeys(t.Context(), w.db)
+			keys, err := teams.ListKeys(t.Context(), w.DB)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -154,27 +154,27 @@ func TestKeys(t *testing.T) {
 			t.Error("used before it was")
 		}
 		ask := func() {
-			w.wall.advance(10 * time.Second)
+			w.wall.Advance(10 * time.Second)
 			w.do(request{method: "GET", path: "/v1/users", auth: token}).ok(200)
 		}
 		ask()
 		first := used()
-		w.clock.advance(30 * time.Second)
+		w.Clock.Advance(30 * time.Second)
 		if ask(); !used().Equal(*first) {
 			t.Errorf("%s, then %s: a write for a use within the minute", first, used())
 		}
-		w.clock.advance(31 * time.Second)
-		if ask(); !used().Equal(w.clock.now()) {
-			t.Errorf("last used %s, want %s", used(), w.clock.now())
+		w.Clock.Advance(31 * time.Second)
+		if ask(); !used().Equal(w.Clock.Now()) {
+			t.Errorf("last used %s, want %s", used(), w.Clock.Now())
 		}
 	})
 	w.run("RevokedOnesOpenNothingAfterTwoSeconds", func(t *testing.T) {
 		token := w.newKey(teams.ScopeRead)
 		w.do(request{method: "GET", path: "/v1/users", auth: token}).ok(200)
-		w.must(func(tx pgx.Tx) error {
-			return teams.RevokeKey(t.Context(), tx, token[:strings.LastIndex(token, "_")], w.clock.now())
+		w.Must(func(tx pgx.Tx) error {
+			return teams.RevokeKey(t.Context(), tx, token[:strings.LastIndex(token, "_")], w.Clock.Now())
 		})
-		w.wall.advance(2 * time.Second)
+		w.wall.Advance(2 * time.Second)
 		w.do(request{method: "GET", path: "/v1/users", auth: token}).refused(401, "unauthorized")
 	})
 }

@@ -40,7 +40,7 @@ func TestBrokenConnections(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, w *world) {
 		const callers, each = 8, 10
-		w.team("acme", "ann", 1000)
+		w.Team("acme", "ann", 1000)
 		w.expectAway(func() {
 			var broken atomic.Int64
 			// One connection breaks for each answer, so that there is progress.
@@ -49,7 +49,7 @@ func TestBrokenConnections(t *testing.T) {
 			var killer sync.WaitGroup
 			killer.Go(func() {
 				for range answered {
-					tag, err := w.db.Exec(t.Context(), `
+					tag, err := w.DB.Exec(t.Context(), `
 						SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 						WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle' LIMIT 1`)
 					if err == nil {
@@ -86,16 +86,16 @@ func TestBrokenConnections(t *testing.T) {
 
 // becomesReachable waits until the pool has got rid of its broken connections.
 func (w *world) becomesReachable() {
-	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 20*time.Second)
+	w.T.Helper()
+	ctx, cancel := context.WithTimeout(w.T.Context(), 20*time.Second)
 	defer cancel()
 	for pings := 0; pings < 20; pings++ {
-		if w.db.Ping(ctx) != nil {
-			w.db.Reset()
+		if w.DB.Ping(ctx) != nil {
+			w.DB.Reset()
 			pings = 0
 		}
 		if ctx.Err() != nil {
-			w.t.Fatal("the database doesn't come back")
+			w.T.Fatal("the database doesn't come back")
 		}
 	}
 }
@@ -106,27 +106,27 @@ func (w *world) untilDone(r request) {
 		out, err := w.try(r)
 		switch {
 		case err != nil:
-			w.t.Error(err)
+			w.T.Error(err)
 			return
 		case out.status == http.StatusCreated:
 			return
 		case out.status != http.StatusServiceUnavailable:
-			w.t.Errorf("%d %s", out.status, out.raw)
+			w.T.Errorf("%d %s", out.status, out.raw)
 			return
 		}
 	}
-	w.t.Error("it never went through")
+	w.T.Error("it never went through")
 }
 
 // A database that is away is told as such, and nothing of it is told.
 func TestDatabaseAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.team("acme", "ann", 10)
+	w.Team("acme", "ann", 10)
 	w.get("/v1/teams/acme/pool").ok(200)
 	w.expectAway(func() {
 		limits := []string{`ALTER DATABASE %s ALLOW_CONNECTIONS false`, `ALTER DATABASE %s ALLOW_CONNECTIONS true`}
-		name := w.db.Config().ConnConfig.Database
+		name := w.DB.Config().ConnConfig.Database
 		elsewhere := w.maintenance()
 		set := func(sql string) {
 			if _, err := elsewhere.Exec(t.Context(), fmt.Sprintf(sql, name)); err != nil {
@@ -161,17 +161,17 @@ func TestDatabaseAway(t *testing.T) {
 
 // maintenance is a connection to another database of the same server.
 func (w *world) maintenance() *pgxpool.Pool {
-	w.t.Helper()
-	return pgtest.Empty(w.t)
+	w.T.Helper()
+	return pgtest.Empty(w.T)
 }
 
 // A book that somebody else holds keeps its own spends waiting and no others.
 func TestLockedBook(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	team := w.team("slow", "sue", 100)
-	w.team("fast", "fay", 100)
-	tx, err := w.db.Begin(t.Context())
+	team := w.Team("slow", "sue", 100)
+	w.Team("fast", "fay", 100)
+	tx, err := w.DB.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

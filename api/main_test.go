@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -12,17 +11,15 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"purser/api"
 	"purser/billing"
 	"purser/internal/pgtest"
+	"purser/internal/teamtest"
 	"purser/teams"
 )
 
@@ -33,58 +30,28 @@ func TestMain(m *testing.M) {
 }
 
 // noon is when most tests take place.
-var noon = time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
-
-// clock is a clock that tests move.
-type clock struct{ nanos atomic.Int64 }
-
-func (c *clock) now() time.Time          { return time.Unix(0, c.nanos.Load()).UTC() }
-func (c *clock) set(t time.Time)         { c.nanos.Store(t.UnixNano()) }
-func (c *clock) advance(d time.Duration) { c.nanos.Add(int64(d)) }
+var noon = teamtest.Noon
 
 // world is an API over a database of its own.
 type world struct {
-	t       *testing.T
-	db      *pgxpool.Pool
-	api     *api.Server
-	url     string
-	catalog *billing.Catalog
-	clock   *clock // that credits follow
-	wall    *clock
-	log     *syncBuffer
-	stripe  *fakeStripe
-	http    *http.Client
-	made    atomic.Int64
-	key     string // of a backend that may do all
-}
-
-// syncBuffer is a log that may be read while it is written.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
+	*teamtest.World
+	api    *api.Server
+	url    string
+	wall   *teamtest.Clock
+	log    *teamtest.Log
+	stripe *fakeStripe
+	http   *http.Client
+	key    string // of a backend that may do all
 }
 
 func newWorld(t *testing.T, change ...func(*api.Config)) *world {
 	t.Helper()
-	w := &world{t: t, db: pgtest.Pool(t), catalog: billing.DemoCatalog(), clock: &clock{}, wall: &clock{}, log: &syncBuffer{}, stripe: &fakeStripe{}}
-	w.clock.set(noon)
-	w.wall.set(time.Now().Add(time.Hour)) // sockets' deadlines follow it, beside the real time
+	w := &world{World: teamtest.New(t), wall: &teamtest.Clock{}, log: &teamtest.Log{}, stripe: &fakeStripe{}}
+	w.wall.Set(time.Now().Add(time.Hour)) // sockets' deadlines follow it, beside the real time
 	cfg := api.Config{
-		Pool: w.db, Catalog: w.catalog, Stripe: w.stripe, Now: w.clock.now, Wall: w.wall.now,
+		Pool: w.DB, Catalog: w.Catalog, Stripe: w.stripe, Now: w.Clock.Now, Wall: w.wall.Now,
 		Logger: slog.New(slog.NewJSONHandler(w.log, nil)), Version: "test",
-		NewID:       func(kind string) string { return fmt.Sprintf("%s_%06d", kind, w.made.Add(1)) },
+		NewID:       w.NewID,
 		Stage:       func(context.Context, pgx.Tx, []billing.EventArgs) error { return nil },
 		StageTopUps: func(context.Context, pgx.Tx, []int64) error { return nil },
 	}
@@ -106,7 +73,7 @@ func newWorld(t *testing.T, change ...func(*api.Config)) *world {
 		if err := w.api.Close(ctx); err != nil {
 			t.Error(err)
 		}
-		w.audited()
+		w.Audited()
 	})
 	w.key = w.newKey(teams.ScopeSpend, teams.ScopeRead, teams.ScopeManage, teams.ScopeOperate)
 	return w
@@ -114,11 +81,14 @@ func newWorld(t *testing.T, change ...func(*api.Config)) *world {
 
 // run is t.Run for a step of a story: the world's failures are the step's.
 func (w *world) run(name string, do func(t *testing.T)) {
-	w.t.Helper()
-	whole := w.t
-	defer func() { w.t = whole }()
+	w.T.Helper()
+	whole, ok := w.T.(*testing.T)
+	if !ok {
+		w.T.Fatal("benchmarks tell no stories")
+	}
+	defer func() { w.T = whole }()
 	whole.Run(name, func(t *testing.T) {
-		w.t = t
+		w.T = t
 		do(t)
 	})
 }
@@ -135,7 +105,7 @@ type request struct {
 
 // reply is what came back.
 type reply struct {
-	t      *testing.T
+	t      testing.TB
 	what   string
 	status int
 	header http.Header
@@ -143,10 +113,10 @@ type reply struct {
 }
 
 func (w *world) do(r request) reply {
-	w.t.Helper()
+	w.T.Helper()
 	out, err := w.try(r)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	return out
 }
@@ -165,7 +135,7 @@ func (w *world) try(r request) (reply, error) {
 		}
 		body = bytes.NewReader(raw)
 	}
-	req, err := http.NewRequestWithContext(w.t.Context(), r.method, w.url+r.path, body)
+	req, err := http.NewRequestWithContext(w.T.Context(), r.method, w.url+r.path, body)
 	if err != nil {
 		return reply{}, err
 	}
@@ -191,7 +161,7 @@ func (w *world) try(r request) (reply, error) {
 	}
 	fresh := ""
 	if r.method != http.MethodGet {
-		fresh = "key-" + strconv.FormatInt(w.made.Add(1), 10)
+		fresh = "key-" + strconv.FormatInt(w.Made.Add(1), 10)
 	}
 	set("Idempotency-Key", r.key, fresh)
 	set("Purser-User", r.user, "")
@@ -204,19 +174,19 @@ func (w *world) try(r request) (reply, error) {
 	}
 	defer res.Body.Close()
 	raw, err := io.ReadAll(res.Body)
-	return reply{w.t, r.method + " " + r.path, res.StatusCode, res.Header, raw}, err
+	return reply{w.T, r.method + " " + r.path, res.StatusCode, res.Header, raw}, err
 }
 
-func (w *world) get(path string) reply { w.t.Helper(); return w.do(request{method: "GET", path: path}) }
+func (w *world) get(path string) reply { w.T.Helper(); return w.do(request{method: "GET", path: path}) }
 
 func (w *world) post(path string, body any) reply {
-	w.t.Helper()
+	w.T.Helper()
 	return w.do(request{method: "POST", path: path, body: body})
 }
 
 // as is a call by a user.
 func (w *world) as(user, method, path string, body any) reply {
-	w.t.Helper()
+	w.T.Helper()
 	return w.do(request{method: method, path: path, body: body, user: user})
 }
 

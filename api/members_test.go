@@ -14,8 +14,8 @@ import (
 func TestInvitations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *api.Config) { c.AcceptURL = "https://app.example.com/join?token={token}" })
-	team := w.team("acme", "ann", 0)
-	w.subscribe(team, 3)
+	team := w.Team("acme", "ann", 0)
+	w.Subscribe(team, 3)
 	invite := func(body object) reply { return w.post("/v1/teams/acme/invitations", body) }
 	w.run("T3_AreAcceptedWithTheTokenInTheLink", func(t *testing.T) {
 		v := invite(object{"email": "bob@example.com", "access": "seat", "limit": object{"kind": "period", "credits": 50}}).ok(201)
@@ -41,7 +41,7 @@ func TestInvitations(t *testing.T) {
 		r.auth = w.newKey(teams.ScopeManage)
 		w.do(r).refused(409, "answer_sealed")
 		var found bool
-		if err := w.db.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM request_keys WHERE answer::text LIKE '%' || $1 || '%')`, token).Scan(&found); err != nil || found {
+		if err := w.DB.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM request_keys WHERE answer::text LIKE '%' || $1 || '%')`, token).Scan(&found); err != nil || found {
 			t.Errorf("the token is stored: %v %v", found, err)
 		}
 		if list := w.get("/v1/teams/acme/invitations").raw; bytes.Contains(list, []byte(token)) {
@@ -54,20 +54,20 @@ func TestInvitations(t *testing.T) {
 		v := invite(object{"email": "kim@example.com", "role": "admin"}).ok(201)
 		id, token := v["id"].(string), v["token"].(string)
 		invite(object{"email": "KIM@example.com"}).refused(409, "already_invited")
-		w.clock.advance(6 * 24 * time.Hour)
+		w.Clock.Advance(6 * 24 * time.Hour)
 		again := w.post("/v1/teams/acme/invitations/"+id+"/resend", nil).ok(200)
 		w.post("/v1/invitations/accept", object{"token": token, "user_id": "kim"}).refused(404, "invitation_not_found")
-		w.clock.advance(6 * 24 * time.Hour)
+		w.Clock.Advance(6 * 24 * time.Hour)
 		if again["token"] == token || again["id"] != id {
 			t.Errorf("%v", again)
 		}
 		w.as("bob", "POST", "/v1/teams/acme/invitations/"+id+"/revoke", nil).refused(403, "role_forbids")
-		w.team("other", "olga", 0)
+		w.Team("other", "olga", 0)
 		w.as("olga", "POST", "/v1/teams/other/invitations/"+id+"/revoke", nil).refused(404, "invitation_not_found")
 		w.post("/v1/teams/acme/invitations/"+id+"/revoke", nil).ok(200)
 		w.post("/v1/teams/acme/invitations/"+id+"/resend", nil).refused(409, "invitation_settled")
 		late := invite(object{"email": "lee@example.com"}).ok(201)
-		w.clock.advance(8 * 24 * time.Hour)
+		w.Clock.Advance(8 * 24 * time.Hour)
 		w.post("/v1/invitations/accept", object{"token": late["token"], "user_id": "lee"}).refused(409, "invitation_expired")
 		states := w.all("/v1/teams/acme/invitations?limit=2", "state")
 		if strings.Join(states, " ") != "expired revoked declined accepted" {
@@ -87,7 +87,7 @@ func TestInvitations(t *testing.T) {
 		// The owner and bob have seats; one is free.
 		invite(object{"email": "s1@example.com", "access": "seat"}).ok(201)
 		invite(object{"email": "s2@example.com", "access": "seat"}).refused(409, "no_seat_free")
-		w.team("small", "sam", 0)
+		w.Team("small", "sam", 0)
 		for n := range 4 {
 			w.post("/v1/teams/small/invitations", object{"email": fmt.Sprintf("m%d@example.com", n)}).ok(201)
 		}
@@ -98,10 +98,10 @@ func TestInvitations(t *testing.T) {
 func TestMembers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	team := w.team("acme", "ann", 0)
-	w.subscribe(team, 2)
+	team := w.Team("acme", "ann", 0)
+	w.Subscribe(team, 2)
 	for _, user := range []string{"bob", "cid", "dan"} {
-		w.join("acme", user, teams.Plain)
+		w.Join("acme", user, teams.Plain)
 	}
 	change := func(user string, rows ...object) reply {
 		return w.as(user, "POST", "/v1/teams/acme/members/changes", object{"changes": rows})
@@ -214,12 +214,12 @@ func TestMembers(t *testing.T) {
 
 // member is a member as the list shows one.
 func (w *world) member(team, user string) object {
-	w.t.Helper()
+	w.T.Helper()
 	for _, m := range w.get("/v1/teams/" + team + "/members?limit=500").ok(200)["items"].([]any) {
 		if m := m.(object); m["user_id"] == user {
 			return m
 		}
 	}
-	w.t.Fatalf("%s is not in %s", user, team)
+	w.T.Fatalf("%s is not in %s", user, team)
 	return nil
 }

@@ -11,11 +11,11 @@ import (
 func TestMoves(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.team("acme", "ann", 1000)
+	w.Team("acme", "ann", 1000)
 	for _, user := range []string{"bob", "cid"} {
-		w.join("acme", user, teams.Plain)
+		w.Join("acme", user, teams.Plain)
 	}
-	w.join("acme", "adm", teams.Admin)
+	w.Join("acme", "adm", teams.Admin)
 	pool, bob, cid := object{"kind": "pool"}, object{"kind": "member", "user_id": "bob"}, object{"kind": "member", "user_id": "cid"}
 	move := func(user, kind string, body object) reply { return w.as(user, "POST", "/v1/teams/acme/"+kind, body) }
 
@@ -55,7 +55,7 @@ func TestMoves(t *testing.T) {
 		if v := move("adm", "reclaims", object{"user_id": "bob"}).ok(201); v["credits"] != 180.0 {
 			t.Errorf("all that is left: %v", v)
 		}
-		w.grant(w.user("adm").BookID, 75)
+		w.Grant(w.User("adm").BookID, 75)
 		r := request{method: "POST", path: "/v1/teams/acme/contributions", body: object{"user_id": "adm", "credits": 70}, user: "adm", key: "gift"}
 		first := w.do(r)
 		if v := first.ok(201); v["kind"] != "contribution" || v["before"].(object)["from"] != 75.0 {
@@ -70,7 +70,7 @@ func TestMoves(t *testing.T) {
 		}
 	})
 	w.run("T8_IsRefused", func(t *testing.T) {
-		w.team("other", "olga", 10)
+		w.Team("other", "olga", 10)
 		for _, c := range []struct {
 			user, kind string
 			body       object

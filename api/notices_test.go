@@ -12,14 +12,14 @@ import (
 func TestNotices(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.team("acme", "ann", 100)
-	w.join("acme", "bob", teams.Plain)
-	w.join("acme", "cid", teams.Plain)
+	w.Team("acme", "ann", 100)
+	w.Join("acme", "bob", teams.Plain)
+	w.Join("acme", "cid", teams.Plain)
 	w.post("/v1/teams/acme/allocations", object{"user_id": "bob", "credits": 7, "reason": "June"}).ok(201)
 	w.as("bob", "POST", "/v1/teams/acme/members/bob/go-personal", nil).ok(200)
 	const path = "/v1/teams/acme/notices"
 	kinds := func(user string) (kinds []string) {
-		w.t.Helper()
+		w.T.Helper()
 		for cursor := ""; ; {
 			got := w.as(user, "GET", path+"?limit=2"+cursor, nil).ok(200)
 			for _, item := range got["items"].([]any) {
@@ -29,7 +29,7 @@ func TestNotices(t *testing.T) {
 					line += " " + n["user_id"].(string)
 				}
 				if n["team_id"] != "acme" {
-					w.t.Errorf("of %v", n["team_id"])
+					w.T.Errorf("of %v", n["team_id"])
 				}
 				kinds = append(kinds, line)
 			}
@@ -67,7 +67,7 @@ func TestNotices(t *testing.T) {
 		}
 	})
 	w.run("OfAPersonalAccount", func(t *testing.T) {
-		w.must(func(tx pgx.Tx) error { return teams.SuspendUser(t.Context(), tx, "bob", true, w.clock.now()) })
+		w.Must(func(tx pgx.Tx) error { return teams.SuspendUser(t.Context(), tx, "bob", true, w.Clock.Now()) })
 		items := w.as("bob", "GET", "/v1/users/bob/notices", nil).ok(200)["items"].([]any)
 		if len(items) != 1 || items[0].(object)["kind"] != "user.suspended" || items[0].(object)["user_id"] != "bob" || items[0].(object)["team_id"] != nil {
 			t.Errorf("%v", items)

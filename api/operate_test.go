@@ -11,8 +11,8 @@ import (
 func TestBonus(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.team("acme", "ann", 0)
-	w.join("acme", "bob", teams.Plain)
+	w.Team("acme", "ann", 0)
+	w.Join("acme", "bob", teams.Plain)
 	w.run("L11_IsGrantedOnceAndTakenBackUnspent", func(t *testing.T) {
 		r := request{method: "POST", path: "/v1/teams/acme/bonus", key: "gift", body: object{"credits": 100, "memo": "sorry", "expires_at": "2026-04-01T00:00:00+02:00"}}
 		first := w.do(r)
@@ -63,8 +63,8 @@ func TestBonus(t *testing.T) {
 func TestSuspension(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.team("acme", "ann", 100)
-	w.join("acme", "bob", teams.Plain)
+	w.Team("acme", "ann", 100)
+	w.Join("acme", "bob", teams.Plain)
 	spend := func(user string) reply { return w.post("/v1/teams/acme/spends", object{"user_id": user, "credits": 1}) }
 	hold := w.post("/v1/teams/acme/holds", object{"user_id": "bob", "credits": 5}).ok(201)["id"].(string)
 	w.run("T16_ATeamsStopsAllSpendingAndLosesNothing", func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestAPIKeys(t *testing.T) {
 		w.do(other).refused(409, "answer_sealed")
 		secret := token[strings.LastIndex(token, "_")+1:]
 		var found bool
-		err := w.db.QueryRow(t.Context(), `
+		err := w.DB.QueryRow(t.Context(), `
 			SELECT EXISTS (SELECT FROM request_keys WHERE answer::text LIKE '%' || $1 || '%')
 			    OR EXISTS (SELECT FROM api_keys WHERE api_keys::text LIKE '%' || $1 || '%')`, secret).Scan(&found)
 		if err != nil || found {

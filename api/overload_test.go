@@ -25,7 +25,7 @@ func TestOverload(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, c.limit)
-			team := w.team("acme", "ann", 1000)
+			team := w.Team("acme", "ann", 1000)
 			w.expectAway(func() { w.overload(t, team.BookID, callers, c.served) })
 		})
 	}
@@ -34,7 +34,7 @@ func TestOverload(t *testing.T) {
 // overload has many spend while a book is locked, and looks who is told to come back.
 func (w *world) overload(t *testing.T, book int64, callers, served int) {
 	t.Helper()
-	locked, err := w.db.Begin(t.Context())
+	locked, err := w.DB.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

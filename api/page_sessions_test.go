@@ -13,7 +13,7 @@ func TestPageSessions(t *testing.T) {
 	t.Parallel()
 	const path = "/v1/page_sessions"
 	w := newWorld(t, func(c *api.Config) { c.PageURL = "https://credits.example/page/open/{token}" })
-	w.team("acme", "ann", 10)
+	w.Team("acme", "ann", 10)
 	w.run("ALinkForOneUser_FiveMinutesLong", func(t *testing.T) {
 		body := object{"user_id": "ann", "team_id": "acme", "return_url": "https://app.example/", "locale": "de-DE", "time_zone": "Europe/Berlin"}
 		r := w.do(request{method: "POST", path: path, body: body, key: "k"})
@@ -22,14 +22,14 @@ func TestPageSessions(t *testing.T) {
 		if !ok || len(token) < 40 {
 			t.Errorf("%+v", made)
 		}
-		if want := w.wall.now().Add(5 * time.Minute); !made.ExpiresAt.Equal(want.Truncate(time.Microsecond)) && !made.ExpiresAt.Equal(want) {
+		if want := w.wall.Now().Add(5 * time.Minute); !made.ExpiresAt.Equal(want.Truncate(time.Microsecond)) && !made.ExpiresAt.Equal(want) {
 			t.Errorf("until %s, want %s", made.ExpiresAt, want)
 		}
 		if again := w.do(request{method: "POST", path: path, body: body, key: "k"}); string(again.raw) != string(r.raw) {
 			t.Errorf("the same key again: %s", again.raw)
 		}
 		var found bool
-		if err := w.db.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM page_sessions p WHERE p::text LIKE '%' || $1 || '%')
+		if err := w.DB.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM page_sessions p WHERE p::text LIKE '%' || $1 || '%')
 			OR EXISTS (SELECT FROM request_keys k WHERE k::text LIKE '%' || $1 || '%')`, token).Scan(&found); err != nil || found {
 			t.Errorf("the database keeps the link itself: %v, %v", found, err)
 		}

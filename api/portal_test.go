@@ -14,10 +14,10 @@ import (
 func TestPortal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	acme := w.team("acme", "ann", 0)
-	sub := w.subscribe(acme, 3)
-	w.join("acme", "bob", teams.Plain)
-	w.join("acme", "adm", teams.Admin)
+	acme := w.Team("acme", "ann", 0)
+	sub := w.Subscribe(acme, 3)
+	w.Join("acme", "bob", teams.Plain)
+	w.Join("acme", "adm", teams.Admin)
 	const ofTeam, ofAnn = "/v1/teams/acme/billing-portal-sessions", "/v1/users/ann/billing-portal-sessions"
 	body := object{"return_url": "https://app.example.com/team"}
 	with := func(more object) object {
@@ -108,17 +108,17 @@ func TestPortal(t *testing.T) {
 		if in := last(); in.SubscriptionID != sub || in.Flow != billing.PortalUpdate {
 			t.Errorf("%+v", in)
 		}
-		one := w.subscribe(acme, 1) // on her personal account, since acme has one
+		one := w.Subscribe(acme, 1) // on her personal account, since acme has one
 		w.as("ann", "POST", ofAnn, with(object{"flow": "payment_method"})).ok(201)
 		if in := last(); in.SubscriptionID != one || in.Flow != billing.PortalPaymentMethod {
 			t.Errorf("%+v", in)
 		}
 		w.as("ann", "POST", ofAnn, with(object{"flow": "cancel"})).ok(201)
-		w.subscribe(acme, 2)
+		w.Subscribe(acme, 2)
 		w.as("ann", "POST", ofAnn, with(object{"flow": "cancel"})).refused(422, "subscription_unnamed")
 	})
 	w.run("IsRefused", func(t *testing.T) {
-		w.team("bare", "ben", 0)
+		w.Team("bare", "ben", 0)
 		w.as("ben", "POST", "/v1/teams/bare/billing-portal-sessions", body).refused(409, "no_subscription")
 		w.post("/v1/teams/none/billing-portal-sessions", body).refused(404, "team_not_found")
 		w.as("ben", "POST", "/v1/users/ben/billing-portal-sessions", body).refused(404, "customer_not_found")
@@ -126,7 +126,7 @@ func TestPortal(t *testing.T) {
 		w.post(ofAnn, with(object{"subscription_id": "sub_none"})).refused(404, "subscription_not_found")
 		w.post(ofTeam, object{"return_url": "javascript:x"}).refused(422, "request_invalid")
 		w.post(ofTeam, with(object{"flow": "other"})).refused(422, "request_invalid")
-		w.must(func(tx pgx.Tx) error { return billing.MarkCustomerDeleted(t.Context(), tx, "cus_ann", w.clock.now()) })
+		w.Must(func(tx pgx.Tx) error { return billing.MarkCustomerDeleted(t.Context(), tx, "cus_ann", w.Clock.Now()) })
 		w.post(ofTeam, body).refused(404, "customer_not_found")
 	})
 }

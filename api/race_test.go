@@ -11,7 +11,7 @@ import (
 func TestLastCredit(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, w *world) {
-		w.team("acme", "ann", 1)
+		w.Team("acme", "ann", 1)
 		var mu sync.Mutex
 		statuses := map[int]int{}
 		var wg sync.WaitGroup
@@ -41,7 +41,7 @@ func TestLastCredit(t *testing.T) {
 func TestSameKeyAtOnce(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, w *world) {
-		w.team("acme", "ann", 100)
+		w.Team("acme", "ann", 100)
 		answers := make([]reply, 20)
 		var wg sync.WaitGroup
 		for n := range answers {

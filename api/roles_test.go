@@ -70,12 +70,12 @@ func sample(id, user string) any {
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	acme := w.team("acme", "ann", 10_000)
-	assigned := w.subscribe(acme, 20)
-	spare := w.subscribe(acme, 1) // the place is taken, so it is on ann's personal account
-	w.join("acme", "bob", teams.Plain)
-	w.join("acme", "adm", teams.Admin)
-	w.grant(w.user("adm").BookID, 100)
+	acme := w.Team("acme", "ann", 10_000)
+	assigned := w.Subscribe(acme, 20)
+	spare := w.Subscribe(acme, 1) // the place is taken, so it is on ann's personal account
+	w.Join("acme", "bob", teams.Plain)
+	w.Join("acme", "adm", teams.Admin)
+	w.Grant(w.User("adm").BookID, 100)
 	ranks := map[string]int{"eve": 0, "bob": 1, "adm": 2, "ann": 3}
 	needs := map[string]int{"member": 1, "admin": 2, "owner": 3, "backend": 4}
 	everyOperation(documentOf(t, w.api), func(method, path string, op *openapi3.Operation) {
@@ -141,7 +141,7 @@ func TestRoles(t *testing.T) {
 // real fills a route's parameters with what is there for them: bob's hold, a spend of
 // bob's, and so on, made anew for each call.
 func (w *world) real(path string) string {
-	w.t.Helper()
+	w.T.Helper()
 	made := func(what string, body object) string {
 		return w.post("/v1/teams/acme/"+what, body).ok(201)["id"].(string)
 	}
@@ -160,7 +160,7 @@ func (w *world) real(path string) string {
 		path = strings.ReplaceAll(path, "{spend}", made("spends", object{"user_id": "bob", "credits": 1}))
 	}
 	if strings.Contains(path, "{invitation}") {
-		path = strings.ReplaceAll(path, "{invitation}", made("invitations", object{"email": fmt.Sprintf("i%d@example.com", w.made.Add(1))}))
+		path = strings.ReplaceAll(path, "{invitation}", made("invitations", object{"email": fmt.Sprintf("i%d@example.com", w.Made.Add(1))}))
 	}
 	if strings.Contains(path, "reclaims") {
 		made("allocations", object{"user_id": "bob", "credits": 5})

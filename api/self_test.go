@@ -30,8 +30,8 @@ func ownSample(id string) any {
 func TestSelf(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.grant(w.user("bob").BookID, 100)
-	w.user("eve")
+	w.Grant(w.User("bob").BookID, 100)
+	w.User("eve")
 	hold := w.post("/v1/users/bob/holds", object{"credits": 1}).ok(201)["id"].(string)
 	spend := w.post("/v1/users/bob/spends", object{"credits": 1}).ok(201)["id"].(string)
 	everyOperation(documentOf(t, w.api), func(method, path string, op *openapi3.Operation) {

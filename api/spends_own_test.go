@@ -12,7 +12,7 @@ import (
 
 // account is what a personal account shows.
 func (w *world) account(user string) poolNumbers {
-	w.t.Helper()
+	w.T.Helper()
 	return into[poolNumbers](w.get("/v1/users/"+user+"/account"), 200)
 }
 
@@ -20,8 +20,8 @@ func (w *world) account(user string) poolNumbers {
 func TestOwnSpends(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.grant(w.user("ann").BookID, 100)
-	w.user("eve")
+	w.Grant(w.User("ann").BookID, 100)
+	w.User("eve")
 	w.run("S3_TheAnswerNamesWhatPaidAndWhatRemains", func(t *testing.T) {
 		r := request{method: "POST", path: "/v1/users/ann/spends", body: object{"credits": 30, "reference": "job 7", "metadata": object{"a": "x"}}, key: "own"}
 		first := w.do(r)
@@ -42,7 +42,7 @@ func TestOwnSpends(t *testing.T) {
 	})
 	w.run("S1_AHoldIsCapturedInPartAndTheSpendReversed", func(t *testing.T) {
 		hold := w.as("ann", "POST", "/v1/users/ann/holds", object{"credits": 40, "expires_in": 60}).ok(201)
-		if end := w.clock.now().Add(time.Minute).Format(time.RFC3339); hold["expires_at"] != end {
+		if end := w.Clock.Now().Add(time.Minute).Format(time.RFC3339); hold["expires_at"] != end {
 			t.Errorf("it ends at %v, want %s", hold["expires_at"], end)
 		}
 		path := "/v1/users/ann/holds/" + hold["id"].(string)
@@ -63,7 +63,7 @@ func TestOwnSpends(t *testing.T) {
 	})
 	w.run("S1_AHoldEndsByItself", func(t *testing.T) {
 		id := w.post("/v1/users/ann/holds", object{"credits": 10, "expires_in": 60}).ok(201)["id"].(string)
-		w.clock.advance(time.Minute)
+		w.Clock.Advance(time.Minute)
 		w.post("/v1/users/ann/holds/"+id+"/capture", nil).refused(409, "hold_expired")
 		if p := w.account("ann"); p.Held != 0 || p.Available != 50 {
 			t.Errorf("%+v", p)
@@ -82,12 +82,12 @@ func TestOwnSpends(t *testing.T) {
 			w.post("/v1/users/ann/holds/"+odd+"/release", nil).refused(404, "hold_not_found")
 			w.post("/v1/users/ann/spends/"+odd+"/reversals", nil).refused(404, "spend_not_found")
 		}
-		w.must(func(tx pgx.Tx) error { return teams.SuspendUser(t.Context(), tx, "ann", true, w.clock.now()) })
+		w.Must(func(tx pgx.Tx) error { return teams.SuspendUser(t.Context(), tx, "ann", true, w.Clock.Now()) })
 		w.post("/v1/users/ann/spends", object{"credits": 1}).refused(403, "user_suspended")
-		w.must(func(tx pgx.Tx) error { return teams.SuspendUser(t.Context(), tx, "ann", false, w.clock.now()) })
+		w.Must(func(tx pgx.Tx) error { return teams.SuspendUser(t.Context(), tx, "ann", false, w.Clock.Now()) })
 	})
 	w.run("S1_WhatWasAskedForInATeamIsSettledThere", func(t *testing.T) {
-		w.team("acme", "ann", 0)
+		w.Team("acme", "ann", 0)
 		w.post("/v1/teams/acme/members/ann/go-personal", nil).ok(200)
 		id := w.post("/v1/teams/acme/holds", object{"user_id": "ann", "credits": 5}).ok(201)["id"].(string)
 		own := w.post("/v1/users/ann/holds", object{"credits": 5}).ok(201)["id"].(string)

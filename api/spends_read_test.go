@@ -12,10 +12,10 @@ import (
 func TestSpendReads(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.team("acme", "ann", 100)
-	w.join("acme", "bob", teams.Plain)
-	w.join("acme", "cid", teams.Plain)
-	w.team("other", "olga", 10)
+	w.Team("acme", "ann", 100)
+	w.Join("acme", "bob", teams.Plain)
+	w.Join("acme", "cid", teams.Plain)
+	w.Team("other", "olga", 10)
 	w.post("/v1/teams/acme/allocations", object{"user_id": "bob", "credits": 10}).ok(201)
 	const path = "/v1/teams/acme"
 	w.run("ASpendSaysWhatWasGivenBackSoFar", func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestSpendReads(t *testing.T) {
 		w.post(path+"/holds/"+id+"/release", nil).ok(201)
 		shows(id, "released", 0, 7)
 		id = hold(8)
-		w.clock.advance(time.Minute)
+		w.Clock.Advance(time.Minute)
 		if v := shows(id, "expired", 0, 8); v["settled_at"] != v["expires_at"] {
 			t.Errorf("B4: nothing was written, yet its end has come: %v", v)
 		}
@@ -90,7 +90,7 @@ func TestSpendReads(t *testing.T) {
 		w.post(path+"/holds/"+hold+"/release", nil).ok(201)
 	})
 	w.run("S2_WhatAPersonalAccountPaidIsTheUsersAndTheTeams", func(t *testing.T) {
-		w.grant(w.user("cid").BookID, 50)
+		w.Grant(w.User("cid").BookID, 50)
 		w.as("cid", "POST", path+"/members/cid/go-personal", nil).ok(200)
 		spend := w.post(path+"/spends", object{"user_id": "cid", "credits": 3}).ok(201)["id"].(string)
 		hold := w.post(path+"/holds", object{"user_id": "cid", "credits": 4}).ok(201)["id"].(string)
@@ -117,8 +117,8 @@ func TestSpendReads(t *testing.T) {
 func TestOpenHolds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.team("acme", "ann", 100)
-	w.join("acme", "bob", teams.Plain)
+	w.Team("acme", "ann", 100)
+	w.Join("acme", "bob", teams.Plain)
 	const path = "/v1/teams/acme/holds"
 	hold := func(user string, seconds int) string {
 		return w.post(path, object{"user_id": user, "credits": 1, "expires_in": seconds}).ok(201)["id"].(string)
@@ -146,7 +146,7 @@ func TestOpenHolds(t *testing.T) {
 		w.as("eve", "GET", path, nil).refused(404, "team_not_found")
 	})
 	w.run("WhatHasEndedIsGone", func(t *testing.T) {
-		w.clock.advance(2 * time.Minute)
+		w.Clock.Advance(2 * time.Minute)
 		if ids := w.all(path+"?limit=1", "id"); !slices.Equal(ids, []string{late}) {
 			t.Errorf("%v", ids)
 		}

@@ -28,10 +28,10 @@ type poolNumbers struct {
 
 // pool reads a team's pool, which must add up (B12).
 func (w *world) pool(team string) poolNumbers {
-	w.t.Helper()
+	w.T.Helper()
 	p := into[poolNumbers](w.get("/v1/teams/"+url.PathEscape(team)+"/pool"), 200)
 	if p.Total != p.Used+p.Held+p.Allocated+p.Frozen+p.Available || p.Total != p.Monthly+p.Purchased+p.Rollover+p.Bonus+p.Contributed {
-		w.t.Errorf("the pool of %s doesn't add up: %+v", team, p)
+		w.T.Errorf("the pool of %s doesn't add up: %+v", team, p)
 	}
 	return p
 }
@@ -39,8 +39,8 @@ func (w *world) pool(team string) poolNumbers {
 func TestSpend(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.team("acme", "ann", 100)
-	w.join("acme", "bob", teams.Plain)
+	w.Team("acme", "ann", 100)
+	w.Join("acme", "bob", teams.Plain)
 
 	w.run("S3_TheAnswerNamesWhatPaidAndWhatRemains", func(t *testing.T) {
 		v := into[spendView](w.post("/v1/teams/acme/spends", object{
@@ -57,7 +57,7 @@ func TestSpend(t *testing.T) {
 		r := request{method: "POST", path: "/v1/teams/acme/spends", body: object{"user_id": "bob", "credits": 5}, key: "once"}
 		first := w.do(r)
 		first.ok(201)
-		w.clock.advance(time.Minute)
+		w.Clock.Advance(time.Minute)
 		// However it is written: blanks and order mean nothing.
 		r.body = `{ "credits": 5,  "user_id": "bob"}`
 		again := w.do(r)
@@ -65,8 +65,8 @@ func TestSpend(t *testing.T) {
 		if !bytes.Equal(first.raw, again.raw) || again.header.Get("Idempotent-Replayed") != "true" {
 			t.Errorf("first %s\nagain %s", first.raw, again.raw)
 		}
-		w.must(func(tx pgx.Tx) error {
-			_, err := teams.GoPersonal(t.Context(), tx, w.catalog, "acme", "bob", teams.Actor{User: "ann"}, w.clock.now())
+		w.Must(func(tx pgx.Tx) error {
+			_, err := teams.GoPersonal(t.Context(), tx, w.Catalog, "acme", "bob", teams.Actor{User: "ann"}, w.Clock.Now())
 			return err
 		})
 		if after := w.do(r); !bytes.Equal(first.raw, after.raw) {
@@ -89,20 +89,20 @@ func TestSpend(t *testing.T) {
 		// S4: whether the member exists comes before the key.
 		w.do(request{method: "POST", path: r.path, body: object{"user_id": "nobody", "credits": 5}, key: "once"}).refused(404, "member_not_found")
 		w.as("ann", "POST", "/v1/teams/acme/members/bob/go-back", nil)
-		w.must(func(tx pgx.Tx) error {
+		w.Must(func(tx pgx.Tx) error {
 			access := teams.CreditsAccess
-			_, _, err := teams.ChangeMembers(t.Context(), tx, w.catalog, "acme", []teams.Change{{UserID: "bob", Access: &access}}, teams.Actor{}, w.clock.now())
+			_, _, err := teams.ChangeMembers(t.Context(), tx, w.Catalog, "acme", []teams.Change{{UserID: "bob", Access: &access}}, teams.Actor{}, w.Clock.Now())
 			return err
 		})
 	})
 	w.run("L6_ARefusedSpendIsDecidedAnew", func(t *testing.T) {
-		team := w.team("poor", "pat", 10)
+		team := w.Team("poor", "pat", 10)
 		r := request{method: "POST", path: "/v1/teams/poor/spends", body: object{"user_id": "pat", "credits": 25}, key: "wish"}
 		p := w.do(r).refused(402, "pool_empty")
 		if p["available"] != 10.0 || len(p["helps"].([]any)) == 0 {
 			t.Errorf("T7: it doesn't say what there is and what helps: %v", p)
 		}
-		w.grant(team.BookID, 15)
+		w.Grant(team.BookID, 15)
 		w.do(r).ok(201)
 		if p := w.pool("poor"); p.Used != 25 || p.Available != 0 {
 			t.Errorf("the pool is %+v", p)
@@ -131,8 +131,8 @@ func TestSpend(t *testing.T) {
 func TestHold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.team("acme", "ann", 100)
-	w.join("acme", "bob", teams.Plain)
+	w.Team("acme", "ann", 100)
+	w.Join("acme", "bob", teams.Plain)
 	hold := func(credits int64) string {
 		return w.post("/v1/teams/acme/holds", object{"user_id": "bob", "credits": credits, "expires_in": 60}).ok(201)["id"].(string)
 	}
@@ -188,7 +188,7 @@ func TestHold(t *testing.T) {
 	w.run("S1_EndsByItself", func(t *testing.T) {
 		id := hold(10)
 		before := w.pool("acme").Available
-		w.clock.advance(2 * time.Minute)
+		w.Clock.Advance(2 * time.Minute)
 		if p := w.pool("acme"); p.Held != 0 || p.Available != before+20 { // the one above ended too
 			t.Errorf("after its end: %+v, before %d", p, before)
 		}
@@ -198,7 +198,7 @@ func TestHold(t *testing.T) {
 		w.post("/v1/teams/acme/holds", object{"user_id": "bob", "credits": 1, "expires_in": 86401}).refused(422, "request_invalid")
 	})
 	w.run("AnotherTeamsIsUnknown", func(t *testing.T) {
-		w.team("other", "olga", 10)
+		w.Team("other", "olga", 10)
 		id := hold(1)
 		w.post("/v1/teams/other/holds/"+id+"/capture", nil).refused(404, "hold_not_found")
 		w.post("/v1/teams/other/holds/"+id+"/release", nil).refused(404, "hold_not_found")
@@ -217,11 +217,11 @@ func TestHold(t *testing.T) {
 func TestPersonalSpend(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.team("acme", "ann", 100)
-	w.join("acme", "bob", teams.Plain)
-	w.grant(w.user("bob").BookID, 50)
-	w.must(func(tx pgx.Tx) error {
-		_, err := teams.GoPersonal(t.Context(), tx, w.catalog, "acme", "bob", teams.Actor{User: "bob"}, w.clock.now())
+	w.Team("acme", "ann", 100)
+	w.Join("acme", "bob", teams.Plain)
+	w.Grant(w.User("bob").BookID, 50)
+	w.Must(func(tx pgx.Tx) error {
+		_, err := teams.GoPersonal(t.Context(), tx, w.Catalog, "acme", "bob", teams.Actor{User: "bob"}, w.Clock.Now())
 		return err
 	})
 	w.run("S2_IsPaidByThePersonalAccountAndAnsweredAgain", func(t *testing.T) {
@@ -234,8 +234,8 @@ func TestPersonalSpend(t *testing.T) {
 		if again := w.do(r); !bytes.Equal(first.raw, again.raw) {
 			t.Errorf("first %s\nagain %s", first.raw, again.raw)
 		}
-		w.team("other", "olga", 5)
-		w.join("other", "bob", teams.Plain)
+		w.Team("other", "olga", 5)
+		w.Join("other", "bob", teams.Plain)
 		w.post("/v1/teams/other/spends/"+v.ID+"/reversals", nil).refused(404, "spend_not_found")
 		if back := w.post("/v1/teams/acme/spends/"+v.ID+"/reversals", nil).ok(201); back["available"] != 50.0 {
 			t.Errorf("reversed: %v", back)

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"purser/api"
+	"purser/internal/teamtest"
 	"purser/teams"
 )
 
@@ -33,14 +34,14 @@ func (r reply) csv() [][]string {
 
 // spendOften makes n spends of a team's owner at once.
 func (w *world) spendOften(team, user string, n int) {
-	w.t.Helper()
+	w.T.Helper()
 	many := make([]teams.SpendIn, n)
 	for i := range many {
-		key := fmt.Sprintf("often%d-%d", w.made.Add(1), i)
+		key := fmt.Sprintf("often%d-%d", w.Made.Add(1), i)
 		many[i] = teams.SpendIn{Op: teams.OpSpend, TeamID: team, UserID: user, Credits: 1, Key: key, Hash: []byte(key)}
 	}
-	w.must(func(tx pgx.Tx) error {
-		_, _, err := teams.SpendMany(w.t.Context(), tx, w.catalog, many, w.clock.now())
+	w.Must(func(tx pgx.Tx) error {
+		_, _, err := teams.SpendMany(w.T.Context(), tx, w.Catalog, many, w.Clock.Now())
 		return err
 	})
 }
@@ -48,9 +49,9 @@ func (w *world) spendOften(team, user string, n int) {
 func TestMetadata(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.team("acme", "ann", 100)
+	w.Team("acme", "ann", 100)
 	spend := func(metadata object) string {
-		w.clock.advance(time.Hour)
+		w.Clock.Advance(time.Hour)
 		return w.post("/v1/teams/acme/spends", object{"user_id": "ann", "credits": 1, "metadata": metadata}).ok(201)["id"].(string)
 	}
 	seven := spend(object{"job": 7, "kind": "render", "deep": object{"a": 1}, "on": true})
@@ -112,7 +113,7 @@ func TestUsageFiles(t *testing.T) {
 		}
 	})
 	w.run("T15_OfAPersonalAccount", func(t *testing.T) {
-		w.grant(w.user("bob").BookID, 50)
+		w.Grant(w.User("bob").BookID, 50)
 		w.post("/v1/users/bob/spends", object{"credits": 5}).ok(201)
 		days := w.as("bob", "GET", "/v1/users/bob/usage/days", nil).ok(200)["items"].([]any)
 		if len(days) != 1 || days[0].(object)["used"] != 5.0 {
@@ -125,17 +126,17 @@ func TestUsageFiles(t *testing.T) {
 func TestPurchaseLists(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.team("acme", "ann", 0)
-	w.join("acme", "adm", teams.Admin)
-	w.join("acme", "bob", teams.Plain)
-	w.team("other", "ann", 0)
+	w.Team("acme", "ann", 0)
+	w.Join("acme", "adm", teams.Admin)
+	w.Join("acme", "bob", teams.Plain)
+	w.Team("other", "ann", 0)
 	buy := func(at, by string) string {
-		w.clock.advance(24 * time.Hour)
+		w.Clock.Advance(24 * time.Hour)
 		return w.as(by, "POST", at+"/checkouts", object{"pack": "pack_1000", "success_url": "https://x.example", "cancel_url": "https://x.example"}).ok(201)["id"].(string)
 	}
 	first, second, third := buy("/v1/teams/acme", "ann"), buy("/v1/teams/acme", "adm"), buy("/v1/teams/acme", "ann")
 	elsewhere, own := buy("/v1/teams/other", "ann"), buy("/v1/users/ann", "ann")
-	w.must(func(tx pgx.Tx) error {
+	w.Must(func(tx pgx.Tx) error {
 		_, err := tx.Exec(t.Context(), `UPDATE purchases SET state = 'failed', reason = '=1+1', amount = 900, currency = 'eur', attempt = 2, decline_code = 'expired_card', refunded = 300, taken_back = 333, dispute = 'lost' WHERE id = $1`, second)
 		return err
 	})
@@ -194,7 +195,7 @@ func TestPurchaseLists(t *testing.T) {
 // slowReader is an answer whose reader takes a while for each piece of it.
 type slowReader struct {
 	*httptest.ResponseRecorder
-	clock    *clock
+	clock    *teamtest.Clock
 	took     time.Duration
 	deadline time.Time
 	late     int
@@ -203,8 +204,8 @@ type slowReader struct {
 func (r *slowReader) SetWriteDeadline(t time.Time) error { r.deadline = t; return nil }
 
 func (r *slowReader) Write(b []byte) (int, error) {
-	r.clock.advance(r.took)
-	if r.clock.now().After(r.deadline) {
+	r.clock.Advance(r.took)
+	if r.clock.Now().After(r.deadline) {
 		r.late++
 	}
 	return r.ResponseRecorder.Write(b)
@@ -219,13 +220,13 @@ func exportOf(t *testing.T, w *world) *http.Request {
 func TestExport_ASlowReaderGetsAllOfIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.team("long", "lee", 3000)
+	w.Team("long", "lee", 3000)
 	w.spendOften("long", "lee", 1100)
 	out := &slowReader{ResponseRecorder: httptest.NewRecorder(), clock: w.wall, took: api.PatienceDefault - time.Second}
-	began := w.wall.now()
+	began := w.wall.Now()
 	w.api.ServeHTTP(out, exportOf(t, w))
 	rows, err := csv.NewReader(out.Body).ReadAll()
-	if took := w.wall.now().Sub(began); err != nil || len(rows) != 1101 || out.late != 0 || took < 5*time.Minute {
+	if took := w.wall.Now().Sub(began); err != nil || len(rows) != 1101 || out.late != 0 || took < 5*time.Minute {
 		t.Errorf("%v: %d rows, %d pieces came late, in %v", err, len(rows), out.late, took)
 	}
 }
@@ -249,7 +250,7 @@ func (p *pipes) Addr() net.Addr { return &net.IPAddr{} }
 func TestExport_WhoStopsReadingIsDroppedAndHoldsNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *api.Config) { c.Wall, c.Patience = time.Now, time.Second })
-	w.team("long", "lee", 3000)
+	w.Team("long", "lee", 3000)
 	w.spendOften("long", "lee", 1100)
 	listener, dropped, served := &pipes{conns: make(chan net.Conn, 1)}, make(chan struct{}), make(chan error, 1)
 	server := &http.Server{Handler: w.api, ReadHeaderTimeout: time.Minute, ConnState: func(_ net.Conn, s http.ConnState) {
@@ -268,7 +269,7 @@ func TestExport_WhoStopsReadingIsDroppedAndHoldsNothing(t *testing.T) {
 		t.Fatalf("%q %v", line, err)
 	}
 	var busy int
-	if err := w.db.QueryRow(t.Context(), `
+	if err := w.DB.QueryRow(t.Context(), `
 		SELECT count(*) FROM pg_stat_activity
 		WHERE datname = current_database() AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%'`).Scan(&busy); err != nil || busy != 0 {
 		t.Errorf("%d transactions are open while it waits (%v)", busy, err)

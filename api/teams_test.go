@@ -71,7 +71,7 @@ func TestUsers(t *testing.T) {
 
 // all pages through a list.
 func (w *world) all(path, field string) []string {
-	w.t.Helper()
+	w.T.Helper()
 	var out []string
 	for next, pages := "", 0; pages < 100; pages++ {
 		v := w.get(path + next).ok(200)
@@ -84,7 +84,7 @@ func (w *world) all(path, field string) []string {
 		}
 		next = "&cursor=" + url.QueryEscape(cursor)
 	}
-	w.t.Fatal("the list has no end")
+	w.T.Fatal("the list has no end")
 	return nil
 }
 
@@ -126,7 +126,7 @@ func TestTeams(t *testing.T) {
 		}
 	})
 	w.run("AreSeenByMembersOnly", func(t *testing.T) {
-		w.join("acme", "bob", teams.Plain)
+		w.Join("acme", "bob", teams.Plain)
 		w.as("bob", "GET", "/v1/teams/acme", nil).ok(200)
 		for _, path := range []string{"", "/pool", "/lots", "/members", "/members/bob/access", "/invitations"} {
 			w.as("eve", "GET", "/v1/teams/acme"+path, nil).refused(404, "team_not_found")
@@ -148,14 +148,14 @@ func TestTeams(t *testing.T) {
 		patch("ann", object{"sharing": "pool", "fall_back": false}).ok(200)
 	})
 	w.run("L6_AKeyUsedForASpendIsNotFreeForAnythingElse", func(t *testing.T) {
-		team := w.team("keys", "kim", 10)
+		team := w.Team("keys", "kim", 10)
 		w.do(request{method: "POST", path: "/v1/teams/keys/spends", body: object{"user_id": "kim", "credits": 1}, key: "k1"}).ok(201)
 		w.do(request{method: "PATCH", path: "/v1/teams/keys", body: object{"name": "K"}, key: "k1"}).refused(409, "key_reused")
 		w.do(request{method: "PATCH", path: "/v1/teams/keys", body: object{"name": "K"}, key: "k2"}).ok(200)
 		w.do(request{method: "POST", path: "/v1/teams/keys/spends", body: object{"user_id": "kim", "credits": 1}, key: "k2"}).refused(409, "key_reused")
 		w.do(request{method: "POST", path: "/v1/teams/keys/allocations", body: object{"user_id": "kim", "credits": 1}, key: "k2"}).refused(409, "key_reused")
 		// After 30 days the key of a change is free again; that of a spend never is.
-		w.clock.advance(31 * 24 * time.Hour)
+		w.Clock.Advance(31 * 24 * time.Hour)
 		w.do(request{method: "PATCH", path: "/v1/teams/keys", body: object{"name": "K2"}, key: "k2"}).ok(200)
 		w.do(request{method: "PATCH", path: "/v1/teams/keys", body: object{"name": "K2"}, key: "k1"}).refused(409, "key_reused")
 		_ = team

@@ -64,7 +64,7 @@ func TestBatchTakesThreeRoundTrips(t *testing.T) {
 	t.Parallel()
 	var n trips
 	w := newWorld(t, n.counting(t))
-	w.team("acme", "ann", 10_000)
+	w.Team("acme", "ann", 10_000)
 	post := func(path string, body object) string {
 		t.Helper()
 		id, _ := w.post("/v1/teams/acme"+path, body).ok(201)["id"].(string)
@@ -101,8 +101,8 @@ func TestBatchTakesThreeRoundTrips(t *testing.T) {
 func TestFailedBatchIsRolledBack(t *testing.T) {
 	t.Parallel()
 	bothWays(t, func(t *testing.T, w *world) {
-		w.team("acme", "ann", 100)
-		_, err := w.db.Exec(t.Context(), `
+		w.Team("acme", "ann", 100)
+		_, err := w.DB.Exec(t.Context(), `
 			CREATE FUNCTION refuse_memo() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'refused' USING ERRCODE = '57P01'; END $$;
 			CREATE TRIGGER at_once AFTER INSERT ON entries FOR EACH ROW WHEN (NEW.memo = 'at once') EXECUTE FUNCTION refuse_memo();
 			CREATE CONSTRAINT TRIGGER at_the_end AFTER INSERT ON entries DEFERRABLE INITIALLY DEFERRED

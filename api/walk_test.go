@@ -84,8 +84,8 @@ func newWalk(w *world, rt *rapid.T, n int) *walk {
 	k := &walk{world: w, rt: rt, own: map[string]int64{}}
 	k.name = func(s string) string { return fmt.Sprintf("%s-%d", s, n) }
 	k.team = k.name("team")
-	w.clock.set(noon)
-	w.wall.advance(time.Hour)
+	w.Clock.Set(noon)
+	w.wall.Advance(time.Hour)
 	k.members = []string{k.name("ann")}
 	k.call("POST", "/v1/teams", object{"id": k.team, "owner_id": k.members[0], "name": "Walk"}, "")
 	for _, who := range []string{"bob", "cid"} {
@@ -114,7 +114,7 @@ func (k *walk) live() {
 		"set the team": k.setTeam,
 		"ask again":    k.askAgain,
 		"wait": func(t *rapid.T) {
-			k.clock.advance(time.Duration(rapid.IntRange(0, 600).Draw(t, "seconds")) * time.Second)
+			k.Clock.Advance(time.Duration(rapid.IntRange(0, 600).Draw(t, "seconds")) * time.Second)
 		},
 	})
 	k.end()
@@ -122,7 +122,7 @@ func (k *walk) live() {
 
 // call makes a request and notes it if it succeeded.
 func (k *walk) call(method, path string, body any, user string) reply {
-	r := request{method: method, path: path, body: body, user: user, key: fmt.Sprintf("walk-%d", k.made.Add(1))}
+	r := request{method: method, path: path, body: body, user: user, key: fmt.Sprintf("walk-%d", k.Made.Add(1))}
 	out, err := k.try(r)
 	if err != nil {
 		k.rt.Fatal(err)

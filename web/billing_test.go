@@ -13,9 +13,9 @@ import (
 const billingAt = "/page/teams/acme/billing"
 
 func (b *browser) wantLedTo(address string) {
-	b.t.Helper()
+	b.T.Helper()
 	if got := b.header.Get("Location"); b.status != 303 || !strings.HasPrefix(got, address) {
-		b.t.Errorf("%d to %s, want %s: %s", b.status, got, address, visibleText(b.body))
+		b.T.Errorf("%d to %s, want %s: %s", b.status, got, address, visibleText(b.body))
 	}
 }
 
@@ -94,7 +94,7 @@ func TestBilling(t *testing.T) {
 		if got.Get("on") != "yes" || got.Get("threshold") != "1000" || got.Get("credits_max") != "5000" || got.Get("amount_max") != "50.00" {
 			t.Errorf("%v", got)
 		}
-		setting, err := teams.GetAutoTopUp(t.Context(), w.db, "acme", "", teams.Actor{})
+		setting, err := teams.GetAutoTopUp(t.Context(), w.DB, "acme", "", teams.Actor{})
 		if err != nil || setting.AmountMax != 5000 || setting.Currency != "usd" {
 			t.Errorf("%+v: %v", setting, err)
 		}
@@ -105,7 +105,7 @@ func TestBilling(t *testing.T) {
 	t.Run("T15_APersonalAccountHasItToo", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
-		w.user("eve")
+		w.User("eve")
 		b := w.as("eve", "").get("/page/account/billing").want(200, "You have no subscription", "Automatic top-up off")
 		b.sendForm(b.form("/page/account/billing/checkout")).wantLedTo("https://stripe.example/pay/top_")
 		b.get("/page/account/billing").submit("/page/account/billing/auto-top-up", "threshold", "0", "credits_max", "1000", "amount_max", "10").want(200, "is off")

@@ -14,29 +14,29 @@ type chrome struct {
 }
 
 func (w *world) chrome(options ...browsertest.Option) *chrome {
-	w.t.Helper()
-	return &chrome{w, browsertest.Open(w.t, options...)}
+	w.T.Helper()
+	return &chrome{w, browsertest.Open(w.T, options...)}
 }
 
 func (c *chrome) goTo(path string) {
-	c.t.Helper()
+	c.T.Helper()
 	c.Go(c.url + path)
 }
 
 // clean fails the test if axe-core finds anything on the page that is shown, in light and in
 // dark, on a phone and on a desk, or if the page is wider than the screen.
 func (c *chrome) clean(what string) {
-	c.t.Helper()
+	c.T.Helper()
 	for _, width := range []int64{390, 1280} {
 		c.Size(width, 800)
 		for _, scheme := range []string{"light", "dark"} {
 			c.Scheme(scheme)
 			for _, bad := range c.Axe() {
-				c.t.Errorf("%s, %s, %d wide: %s", what, scheme, width, bad)
+				c.T.Errorf("%s, %s, %d wide: %s", what, scheme, width, bad)
 			}
 		}
 		if wide := c.Wide(); wide > width {
-			c.t.Errorf("%s is %d wide on a screen of %d", what, wide, width)
+			c.T.Errorf("%s is %d wide on a screen of %d", what, wide, width)
 		}
 	}
 }

@@ -16,33 +16,33 @@ import (
 // crowd makes a team of so many members beside its owner, who all have used something; one
 // in ten has credits set aside, and one in seven a limit.
 func (w *world) crowd(id string, members int) {
-	w.t.Helper()
-	team := w.team(id, "ann", 100_000_000)
+	w.T.Helper()
+	team := w.Team(id, "ann", 100_000_000)
 	ids := make([]string, members)
-	w.must(func(tx pgx.Tx) error {
+	w.Must(func(tx pgx.Tx) error {
 		for i := range ids {
 			ids[i] = fmt.Sprintf("user-%05d", i)
-			if _, err := teams.EnsureUser(w.t.Context(), tx, ids[i], w.clock.now()); err != nil {
+			if _, err := teams.EnsureUser(w.T.Context(), tx, ids[i], w.Clock.Now()); err != nil {
 				return err
 			}
-			if _, err := teams.SetUser(w.t.Context(), tx, ids[i], ids[i]+"@example.com", fmt.Sprintf("Member number %d", i)); err != nil {
+			if _, err := teams.SetUser(w.T.Context(), tx, ids[i], ids[i]+"@example.com", fmt.Sprintf("Member number %d", i)); err != nil {
 				return err
 			}
 		}
 		// They come by no invitation: a plan may allow fewer.
-		_, err := tx.Exec(w.t.Context(), `
+		_, err := tx.Exec(w.T.Context(), `
 			INSERT INTO members (team_id, user_id, role, access, access_given, limit_kind, limit_credits, joined_at)
 			SELECT $1, u, 'member', 'credits', 'credits', CASE WHEN n % 7 = 0 THEN 'period' ELSE 'none' END, CASE WHEN n % 7 = 0 THEN 5000 ELSE 0 END, $3
-			FROM unnest($2::text[]) WITH ORDINALITY AS m (u, n)`, team.ID, ids, w.clock.now())
+			FROM unnest($2::text[]) WITH ORDINALITY AS m (u, n)`, team.ID, ids, w.Clock.Now())
 		return err
 	})
 	for some := range slices.Chunk(ids, 200) {
-		w.must(func(tx pgx.Tx) error {
+		w.Must(func(tx pgx.Tx) error {
 			in := make([]teams.SpendIn, len(some))
 			for i, user := range some {
-				in[i] = teams.SpendIn{Op: teams.OpSpend, TeamID: team.ID, UserID: user, Credits: int64(i + 1), Key: fmt.Sprintf("c%d", w.made.Add(1)), Hash: []byte("h")}
+				in[i] = teams.SpendIn{Op: teams.OpSpend, TeamID: team.ID, UserID: user, Credits: int64(i + 1), Key: fmt.Sprintf("c%d", w.Made.Add(1)), Hash: []byte("h")}
 			}
-			out, _, err := teams.SpendMany(w.t.Context(), tx, w.catalog, in, w.clock.now())
+			out, _, err := teams.SpendMany(w.T.Context(), tx, w.Catalog, in, w.Clock.Now())
 			for _, one := range out {
 				if err == nil {
 					err = one.Err
@@ -52,16 +52,16 @@ func (w *world) crowd(id string, members int) {
 		})
 	}
 	for i := 0; i < members; i += 10 {
-		w.must(func(tx pgx.Tx) error {
-			_, err := teams.Move(w.t.Context(), tx, w.catalog, teams.MoveIn{
+		w.Must(func(tx pgx.Tx) error {
+			_, err := teams.Move(w.T.Context(), tx, w.Catalog, teams.MoveIn{
 				TeamID: team.ID, From: teams.Place{Kind: teams.PlacePool}, To: teams.Place{Kind: teams.PlaceMember, User: ids[i]}, Credits: 50,
-				Key: fmt.Sprintf("m%d", w.made.Add(1)), Hash: []byte("h"),
-			}, w.clock.now())
+				Key: fmt.Sprintf("m%d", w.Made.Add(1)), Hash: []byte("h"),
+			}, w.Clock.Now())
 			return err
 		})
 	}
-	if _, err := w.db.Exec(w.t.Context(), `VACUUM (ANALYZE)`); err != nil {
-		w.t.Fatal(err)
+	if _, err := w.DB.Exec(w.T.Context(), `VACUUM (ANALYZE)`); err != nil {
+		w.T.Fatal(err)
 	}
 }
 

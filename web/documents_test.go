@@ -14,13 +14,13 @@ import (
 
 // paid has the page's last checkout paid.
 func (w *world) paid() string {
-	w.t.Helper()
+	w.T.Helper()
 	in := w.stripe.checkouts[len(w.stripe.checkouts)-1]
-	w.must(func(tx pgx.Tx) error {
-		_, err := billing.ApplyCheckout(w.t.Context(), tx, w.catalog, billing.CheckoutSession{
+	w.Must(func(tx pgx.Tx) error {
+		_, err := billing.ApplyCheckout(w.T.Context(), tx, w.Catalog, billing.CheckoutSession{
 			ID: "cs_" + in.PurchaseID, Mode: "payment", Status: "complete", PaymentStatus: "paid", CustomerID: in.CustomerID, Amount: 1000, Currency: "usd",
-			PaymentIntentID: "pi_1", PaidAt: w.clock.now(), Metadata: in.Metadata,
-		}, w.made.Add(1), w.clock.now)
+			PaymentIntentID: "pi_1", PaidAt: w.Clock.Now(), Metadata: in.Metadata,
+		}, w.Made.Add(1), w.Clock.Now)
 		return err
 	})
 	return in.PurchaseID
@@ -29,11 +29,11 @@ func (w *world) paid() string {
 // autoBought has the automatic top-up of acme begin a purchase and Stripe say what became
 // of its invoice.
 func (w *world) autoBought(invoice billing.TopUpInvoice) string {
-	w.t.Helper()
-	id := fmt.Sprintf("top_auto%06d", w.made.Add(1))
-	w.must(func(tx pgx.Tx) error {
-		p, err := billing.BeginTopUp(w.t.Context(), tx, w.catalog, billing.BeginTopUpIn{
-			BookID: w.acmeNow().BookID, PurchaseID: id, Now: w.clock.now, Payer: teams.PayerOf,
+	w.T.Helper()
+	id := fmt.Sprintf("top_auto%06d", w.Made.Add(1))
+	w.Must(func(tx pgx.Tx) error {
+		p, err := billing.BeginTopUp(w.T.Context(), tx, w.Catalog, billing.BeginTopUpIn{
+			BookID: w.acmeNow().BookID, PurchaseID: id, Now: w.Clock.Now, Payer: teams.PayerOf,
 			Prices: map[string]billing.PackPrice{"pack_1000": {ID: "price_pack", Amount: 1000, Currency: "usd"}},
 		})
 		if err == nil && p == nil {
@@ -42,15 +42,15 @@ func (w *world) autoBought(invoice billing.TopUpInvoice) string {
 		return err
 	})
 	invoice.ID, invoice.PurchaseID, invoice.CustomerID, invoice.Currency = "in_"+id, id, "cus_ann", "usd"
-	w.must(func(tx pgx.Tx) error {
-		_, _, err := billing.ApplyTopUp(w.t.Context(), tx, w.catalog, invoice, w.made.Add(1), w.clock.now)
+	w.Must(func(tx pgx.Tx) error {
+		_, _, err := billing.ApplyTopUp(w.T.Context(), tx, w.Catalog, invoice, w.Made.Add(1), w.Clock.Now)
 		return err
 	})
 	return id
 }
 
 func (w *world) topUpOn(threshold string) {
-	w.t.Helper()
+	w.T.Helper()
 	w.as("ann", "acme").get(billingAt).submit(billingAt+"/auto-top-up", "on", "yes", "threshold", threshold, "pack", "pack_1000", "credits_max", "50000", "amount_max", "500").want(200)
 }
 
@@ -65,7 +65,7 @@ func TestDocuments(t *testing.T) {
 	b.get(open).want(404, "no such document")
 	id := w.paid()
 	w.topUpOn("4500")
-	now := w.clock.now()
+	now := w.Clock.Now()
 	auto := w.autoBought(billing.TopUpInvoice{Status: "paid", AmountPaid: 1000, PaidAt: &now, PaymentIntentID: "pi_2"})
 	t.Run("P5_PurchasesLeadToStripesDocuments", func(t *testing.T) {
 		b.get(billingAt).want(200, "paid Receipt", "paid Invoice Receipt", "automatic")
@@ -77,7 +77,7 @@ func TestDocuments(t *testing.T) {
 	})
 	t.Run("S4_NobodyElseSeesThem", func(t *testing.T) {
 		asked := len(w.stripe.asked)
-		w.team("other", "oz", 0)
+		w.Team("other", "oz", 0)
 		path := "/purchases/" + id + "/receipt"
 		w.as("bob", "acme").get(billingAt + path).want(404)
 		w.as("oz", "").get(billingAt + path).want(404)
@@ -104,7 +104,7 @@ func TestAttempts(t *testing.T) {
 	w.autoBought(billing.TopUpInvoice{Status: "void", Payment: "requires_payment_method", DeclineCode: "insufficient_funds", DeclineMessage: "Your card has insufficient funds.", PaymentMethodID: "pm_1"})
 	w.as("abe", "acme").get(billingAt).want(200, "Automatic top-up tries again", "It was declined once and tries again on 10 Mar 2026, 13:00.", "What would help: Change the card.",
 		"Last attempts 1,000 credits failed 10 Mar 2026, 12:00 · the card hasn't enough funds")
-	w.clock.set(noon.Add(61 * 60e9))
+	w.Clock.Set(noon.Add(61 * 60e9))
 	w.autoBought(billing.TopUpInvoice{Status: "void", Payment: "requires_payment_method", DeclineCode: "expired_card", PaymentMethodID: "pm_1"})
 	w.as("abe", "acme").get(billingAt).want(200, "declined 2 times in a row", "attempt 2 · the card has expired")
 }
@@ -113,9 +113,9 @@ func TestCard(t *testing.T) {
 	t.Parallel()
 	const at = billingAt + "/card"
 	setting := func(w *world) billing.AutoTopUp {
-		s, err := teams.GetAutoTopUp(w.t.Context(), w.db, "acme", "", teams.Actor{})
+		s, err := teams.GetAutoTopUp(w.T.Context(), w.DB, "acme", "", teams.Actor{})
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		s.CheckAt = nil
 		return s
@@ -173,7 +173,7 @@ func TestCard(t *testing.T) {
 
 // fillIn opens the page of a form and sends it.
 func (b *browser) fillIn(path string, values ...string) *browser {
-	b.t.Helper()
+	b.T.Helper()
 	return b.get(path).want(http.StatusOK).submit(path, values...)
 }
 
@@ -186,13 +186,13 @@ func TestTopUp_P2_TheCurrencyIsAskedForWhereTheCatalogueHasNone(t *testing.T) {
 	if regexp.MustCompile(`name="currency"`).MatchString(b.body) {
 		t.Error("the catalogue says it")
 	}
-	for i := range w.catalog.Packs {
-		w.catalog.Packs[i].Price = billing.Price{LookupKey: "pack"}
+	for i := range w.Catalog.Packs {
+		w.Catalog.Packs[i].Price = billing.Price{LookupKey: "pack"}
 	}
 	b.get(billingAt).submit(billingAt+"/auto-top-up", "on", "yes", "threshold", "1", "pack", "pack_1000", "credits_max", "1000", "amount_max", "20", "currency", "4").want(422, "isn't the currency")
 	b.get(billingAt).submit(billingAt+"/auto-top-up", "on", "yes", "threshold", "1", "pack", "pack_1000", "credits_max", "1000", "amount_max", "20.00", "currency", "EUR").
 		want(200, "is on", "Money is in EUR")
-	s, err := teams.GetAutoTopUp(t.Context(), w.db, "acme", "", teams.Actor{})
+	s, err := teams.GetAutoTopUp(t.Context(), w.DB, "acme", "", teams.Actor{})
 	if err != nil || s.Currency != "eur" || s.AmountMax != 2000 {
 		t.Errorf("%+v: %v", s, err)
 	}

@@ -34,13 +34,13 @@ func attributes(tag string) map[string]string {
 
 // form finds the form that leads to a path, with what stands in it.
 func (b *browser) form(action string) formOn {
-	b.t.Helper()
+	b.T.Helper()
 	return b.formBy(action, "")
 }
 
 // formBy is form for one of two that lead to the same path.
 func (b *browser) formBy(action, method string) formOn {
-	b.t.Helper()
+	b.T.Helper()
 	for _, m := range formTag.FindAllStringSubmatch(b.body, -1) {
 		attrs := attributes(m[1])
 		if attrs["action"] != action || method != "" && !strings.EqualFold(attrs["method"], method) {
@@ -69,13 +69,13 @@ func (b *browser) formBy(action, method string) formOn {
 		}
 		return f
 	}
-	b.t.Fatalf("%s has no form to %s: %s", b.at, action, b.body)
+	b.T.Fatalf("%s has no form to %s: %s", b.at, action, b.body)
 	return formOn{}
 }
 
 // submit fills a form of the page and sends it, as a browser without JavaScript does.
 func (b *browser) submit(action string, values ...string) *browser {
-	b.t.Helper()
+	b.T.Helper()
 	f := b.form(action)
 	for i := 0; i < len(values); i += 2 {
 		f.fields[values[i]] = []string{values[i+1]}
@@ -84,13 +84,13 @@ func (b *browser) submit(action string, values ...string) *browser {
 }
 
 func (b *browser) sendForm(f formOn) *browser {
-	b.t.Helper()
+	b.T.Helper()
 	if f.method != http.MethodPost {
 		return b.get(f.action + "?" + f.fields.Encode())
 	}
-	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, b.world.url+f.action, strings.NewReader(f.fields.Encode()))
+	r, err := http.NewRequestWithContext(b.T.Context(), http.MethodPost, b.world.url+f.action, strings.NewReader(f.fields.Encode()))
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
@@ -100,7 +100,7 @@ func (b *browser) sendForm(f formOn) *browser {
 
 // secondForm is the form that is posted, where one that looks first has the same path.
 func (b *browser) secondForm(action string) formOn {
-	b.t.Helper()
+	b.T.Helper()
 	return b.formBy(action, http.MethodPost)
 }
 
@@ -108,12 +108,12 @@ var anchor = regexp.MustCompile(`(?s)<a\b([^>]*)>(.*?)</a>`)
 
 // leadsTo is where a link with that text leads.
 func (b *browser) leadsTo(text string) string {
-	b.t.Helper()
+	b.T.Helper()
 	for _, m := range anchor.FindAllStringSubmatch(b.body, -1) {
 		if strings.TrimSpace(visibleText(m[2])) == text {
 			return attributes(m[1])["href"]
 		}
 	}
-	b.t.Fatalf("%s has no link %q", b.at, text)
+	b.T.Fatalf("%s has no link %q", b.at, text)
 	return ""
 }

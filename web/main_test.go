@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -13,17 +12,14 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
-	"purser/billing"
 	"purser/internal/pgtest"
-	"purser/ledger"
+	"purser/internal/teamtest"
 	"purser/teams"
 	"purser/web"
 )
@@ -35,46 +31,17 @@ func TestMain(m *testing.M) {
 }
 
 // noon is when most tests take place.
-var noon = time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
-
-// clock is a clock that tests move.
-type clock struct{ nanos atomic.Int64 }
-
-func (c *clock) now() time.Time          { return time.Unix(0, c.nanos.Load()).UTC() }
-func (c *clock) set(t time.Time)         { c.nanos.Store(t.UnixNano()) }
-func (c *clock) advance(d time.Duration) { c.nanos.Add(int64(d)) }
+var noon = teamtest.Noon
 
 // world is a page over a database of its own.
 type world struct {
-	t       testing.TB
-	db      *pgxpool.Pool
-	page    *web.Server
-	url     string
-	catalog *billing.Catalog
-	clock   *clock // that credits follow
-	wall    *clock // that sessions follow
-	stripe  *fakeStripe
-	log     *syncBuffer
-	made    atomic.Int64
-	staged  atomic.Int64 // decisions of automatic top-ups
-}
-
-// syncBuffer is a log that may be read while it is written.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
+	*teamtest.World
+	page   *web.Server
+	url    string
+	wall   *teamtest.Clock // that sessions follow
+	stripe *fakeStripe
+	log    *teamtest.Log
+	staged atomic.Int64 // decisions of automatic top-ups
 }
 
 // front answers once there is a page: its address is known only after it listens.
@@ -84,15 +51,14 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) { f.page.Load(
 
 func newWorld(t testing.TB, change ...func(*web.Config)) *world {
 	t.Helper()
-	w := &world{t: t, db: pgtest.Pool(t), catalog: billing.DemoCatalog(), clock: &clock{}, wall: &clock{}, stripe: &fakeStripe{}, log: &syncBuffer{}}
-	w.clock.set(noon)
-	w.wall.set(noon.AddDate(1, 0, 0)) // it has nothing to do with the other
+	w := &world{World: teamtest.New(t), wall: &teamtest.Clock{}, stripe: &fakeStripe{}, log: &teamtest.Log{}}
+	w.wall.Set(noon.AddDate(1, 0, 0)) // it has nothing to do with the other
 	f := &front{}
 	server := httptest.NewServer(f)
 	w.url = server.URL
 	cfg := web.Config{
-		Pool: w.db, Catalog: w.catalog, Stripe: w.stripe, Now: w.clock.now, Wall: w.wall.now, URL: server.URL,
-		NewID:       func(kind string) string { return fmt.Sprintf("%s_%06d", kind, w.made.Add(1)) },
+		Pool: w.DB, Catalog: w.Catalog, Stripe: w.stripe, Now: w.Clock.Now, Wall: w.wall.Now, URL: server.URL,
+		NewID:       w.NewID,
 		StageTopUps: func(context.Context, pgx.Tx, []int64) error { w.staged.Add(1); return nil },
 		Logger:      slog.New(slog.NewJSONHandler(w.log, nil)), StripeAt: []string{"https://stripe.example"},
 		AcceptURL: "https://app.example/join?token={token}", Brand: web.Brand{Name: "Sketchpad"},
@@ -107,33 +73,9 @@ func newWorld(t testing.TB, change ...func(*web.Config)) *world {
 	f.page.Store(w.page)
 	t.Cleanup(func() {
 		server.Close()
-		w.audited()
+		w.Audited()
 	})
 	return w
-}
-
-// audited proves the ledger at the end of every test.
-func (w *world) audited() {
-	w.t.Helper()
-	ctx := context.WithoutCancel(w.t.Context())
-	err := pgx.BeginTxFunc(ctx, w.db, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}, func(tx pgx.Tx) error {
-		_, err := ledger.Audit(ctx, tx, func(d ledger.Difference) error {
-			w.t.Errorf("audit: %s", d)
-			return nil
-		})
-		return err
-	})
-	if err != nil {
-		w.t.Error(err)
-	}
-}
-
-// must runs something in a transaction that commits.
-func (w *world) must(do func(tx pgx.Tx) error) {
-	w.t.Helper()
-	if err := pgx.BeginFunc(w.t.Context(), w.db, do); err != nil {
-		w.t.Fatal(err)
-	}
 }
 
 // browser is somebody's browser: it keeps cookies, follows redirects, and has no
@@ -150,7 +92,7 @@ type browser struct {
 func (w *world) browser() *browser {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
-		w.t.Fatal(err)
+		w.T.Fatal(err)
 	}
 	b := &browser{world: w}
 	b.client = &http.Client{Jar: jar, CheckRedirect: func(r *http.Request, _ []*http.Request) error {
@@ -164,19 +106,19 @@ func (w *world) browser() *browser {
 
 // link asks for a session as the backend does, and gives the path that opens it.
 func (w *world) link(user, team string) string {
-	w.t.Helper()
+	w.T.Helper()
 	return w.linkIn(user, team, "", "")
 }
 
 // linkIn is link with what the product says of the viewer.
 func (w *world) linkIn(user, team, locale, zone string) string {
-	w.t.Helper()
-	token := fmt.Sprintf("link %d", w.made.Add(1))
+	w.T.Helper()
+	token := fmt.Sprintf("link %d", w.Made.Add(1))
 	hash := sha256.Sum256([]byte(token))
-	w.must(func(tx pgx.Tx) error {
-		_, err := teams.CreatePageSession(w.t.Context(), tx, teams.PageSessionIn{
+	w.Must(func(tx pgx.Tx) error {
+		_, err := teams.CreatePageSession(w.T.Context(), tx, teams.PageSessionIn{
 			ID: token, UserID: user, TeamID: team, ReturnURL: "https://app.example/settings?x=1&y=2", Locale: locale, TimeZone: zone, LinkHash: hash[:],
-		}, w.wall.now())
+		}, w.wall.Now())
 		return err
 	})
 	return strings.ReplaceAll(strings.TrimPrefix(web.LinkURL(""), w.url), "{token}", url.PathEscape(token))
@@ -184,47 +126,47 @@ func (w *world) linkIn(user, team, locale, zone string) string {
 
 // as opens the page as a user, for one team or with "" for all.
 func (w *world) as(user, team string) *browser {
-	w.t.Helper()
+	w.T.Helper()
 	b := w.browser()
 	return b.get(w.link(user, team)).want(200)
 }
 
 func (b *browser) send(r *http.Request) *browser {
-	b.t.Helper()
+	b.T.Helper()
 	res, err := b.client.Do(r)
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	defer res.Body.Close()
 	raw, err := io.ReadAll(res.Body)
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	b.at, b.status, b.header, b.body = res.Request.URL.RequestURI(), res.StatusCode, res.Header, string(raw)
 	return b
 }
 
 func (b *browser) get(path string) *browser {
-	b.t.Helper()
-	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, b.world.url+path, nil)
+	b.T.Helper()
+	r, err := http.NewRequestWithContext(b.T.Context(), http.MethodGet, b.world.url+path, nil)
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	return b.send(r)
 }
 
 // want fails the test unless the page has that status and says these texts.
 func (b *browser) want(status int, texts ...string) *browser {
-	b.t.Helper()
+	b.T.Helper()
 	if b.status != status {
 		if b.status >= http.StatusInternalServerError {
-			b.t.Log(b.log.String())
+			b.T.Log(b.log.String())
 		}
-		b.t.Fatalf("%s: %d, want %d: %s", b.at, b.status, status, visibleText(b.body))
+		b.T.Fatalf("%s: %d, want %d: %s", b.at, b.status, status, visibleText(b.body))
 	}
 	for _, text := range texts {
 		if !strings.Contains(visibleText(b.body), text) {
-			b.t.Errorf("%s doesn't say %q: %s", b.at, text, visibleText(b.body))
+			b.T.Errorf("%s doesn't say %q: %s", b.at, text, visibleText(b.body))
 		}
 	}
 	return b
@@ -232,10 +174,10 @@ func (b *browser) want(status int, texts ...string) *browser {
 
 // wantNot fails the test if the page says one of these texts.
 func (b *browser) wantNot(texts ...string) *browser {
-	b.t.Helper()
+	b.T.Helper()
 	for _, text := range texts {
 		if strings.Contains(visibleText(b.body), text) {
-			b.t.Errorf("%s says %q", b.at, text)
+			b.T.Errorf("%s says %q", b.at, text)
 		}
 	}
 	return b

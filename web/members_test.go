@@ -20,9 +20,9 @@ const (
 )
 
 func (w *world) member(user string) (m teams.MemberView) {
-	w.t.Helper()
-	w.must(func(tx pgx.Tx) error {
-		view, err := teams.View(w.t.Context(), tx, w.catalog, "acme", teams.Actor{}, w.clock.now())
+	w.T.Helper()
+	w.Must(func(tx pgx.Tx) error {
+		view, err := teams.View(w.T.Context(), tx, w.Catalog, "acme", teams.Actor{}, w.Clock.Now())
 		if err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (w *world) member(user string) (m teams.MemberView) {
 
 // choose ticks members on the page and looks what would become of them.
 func (b *browser) choose(users []string, values ...string) *browser {
-	b.t.Helper()
+	b.T.Helper()
 	f := b.get(membersAt).want(200).form(previewAt)
 	f.fields["user"] = users
 	for i := 0; i < len(values); i += 2 {
@@ -149,7 +149,7 @@ func TestInvitations(t *testing.T) {
 		t.Error("the link is shown twice")
 	}
 	var found bool
-	if err := w.db.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM page_sessions s WHERE s::text LIKE '%' || $1 || '%')
+	if err := w.DB.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM page_sessions s WHERE s::text LIKE '%' || $1 || '%')
 		OR EXISTS (SELECT FROM request_keys k WHERE k::text LIKE '%' || $1 || '%')`, first[1]).Scan(&found); err != nil || found {
 		t.Errorf("the database keeps the link: %v, %v", found, err)
 	}
@@ -171,7 +171,7 @@ func TestMembers_FiveThousand(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.acme()
-	w.must(func(tx pgx.Tx) error {
+	w.Must(func(tx pgx.Tx) error {
 		for i := range 5000 {
 			if _, err := teams.EnsureUser(t.Context(), tx, fmt.Sprintf("person-%d", i), noon); err != nil {
 				return err

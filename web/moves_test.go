@@ -32,7 +32,7 @@ func TestMoves(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.acme()
-		w.grant(w.user("ann").BookID, 80)
+		w.Grant(w.User("ann").BookID, 80)
 		b := w.as("ann", "acme")
 		b.get(movesAt+"/transfer").submit(movesAt+"/transfer", "from", "bob", "to", "cleo", "credits", "200").want(200, "bob 700 500", "cleo 0 200")
 		b.sendForm(b.secondForm(movesAt+"/transfer")).want(200, "200 credits went from bob to cleo")

@@ -19,7 +19,7 @@ func TestOverview(t *testing.T) {
 			wantNot("Ann", "1,200", "Members 4", "Next grant")
 	})
 	t.Run("T15_AUserSeesTheOwnAccount", func(t *testing.T) {
-		w.grant(w.user("bob").BookID, 42)
+		w.Grant(w.User("bob").BookID, 42)
 		w.as("bob", "").want(200, "Your personal credits", "42 available of 42", "Plan None")
 	})
 	t.Run("NumbersAndTimesAreTheViewers", func(t *testing.T) {

@@ -39,34 +39,34 @@ func TestPages(t *testing.T) {
 
 // assets is what the page's files weigh. They may be kept for ever.
 func (b *browser) assets() (size int) {
-	b.t.Helper()
+	b.T.Helper()
 	page := *b
 	for _, m := range regexp.MustCompile(`(?:href|src)="(/page/assets/[^"]+)"`).FindAllStringSubmatch(b.body, -1) {
 		page.get(m[1]).want(200)
 		if !strings.Contains(page.header.Get("Cache-Control"), "immutable") {
-			b.t.Errorf("%s isn't kept", m[1])
+			b.T.Errorf("%s isn't kept", m[1])
 		}
 		size += len(page.body)
 	}
 	if size == 0 {
-		b.t.Error("the page has no style")
+		b.T.Error("the page has no style")
 	}
 	return size
 }
 
 // legible looks for what a reader of the screen needs, and for texts that are missing.
 func (b *browser) legible() {
-	b.t.Helper()
+	b.T.Helper()
 	for _, need := range []string{`<html lang="en">`, `<main id="main"`, `href="#main"`, "<h1>"} {
 		if !strings.Contains(b.body, need) {
-			b.t.Errorf("%s lacks %s", b.at, need)
+			b.T.Errorf("%s lacks %s", b.at, need)
 		}
 	}
 	if key := regexp.MustCompile(`\b[a-z_]+\.[a-z_]+(\.[a-z_]+)?\b`).FindString(strings.NewReplacer("app.example", "", "stripe.example", "", "example.com", "").Replace(visibleText(b.body))); key != "" {
-		b.t.Errorf("%s says the key %s", b.at, key)
+		b.T.Errorf("%s says the key %s", b.at, key)
 	}
 	if strings.Contains(b.body, "{0}") || strings.Contains(b.body, "&lt;nil&gt;") {
-		b.t.Errorf("%s has a hole in a text", b.at)
+		b.T.Errorf("%s has a hole in a text", b.at)
 	}
 }
 

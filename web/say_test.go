@@ -71,7 +71,7 @@ func TestExplain(t *testing.T) {
 		b := w.as("abe", "acme").get(billingAt)
 		b.submit(billingAt+"/auto-top-up", "on", "yes", "threshold", "100", "pack", "pack_1000", "credits_max", "5000", "amount_max", "50").want(200)
 		b.get("/page/teams/acme/explain").want(200, "Automatic top-up on It buys 1,000 credits once 100 credits or fewer are left. There are 3,300.")
-		w.must(func(tx pgx.Tx) error {
+		w.Must(func(tx pgx.Tx) error {
 			_, err := tx.Exec(t.Context(), `UPDATE auto_top_ups SET state = 'waiting', reason = 'dispute_open' WHERE book_id = $1`, team.BookID)
 			return err
 		})

@@ -20,14 +20,14 @@ func TestBrowser_PictureForTheReadme(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.acme()
-	w.must(func(tx pgx.Tx) error {
+	w.Must(func(tx pgx.Tx) error {
 		for id, name := range map[string]string{"ann": "Ann Okafor", "abe": "Abe Lindqvist", "bob": "Bob Moreau", "cleo": "Cleo Nakamura"} {
 			if _, err := teams.SetUser(t.Context(), tx, id, id+"@example.com", name); err != nil {
 				return err
 			}
 		}
 		name := "Acme Design"
-		_, err := teams.ChangeTeam(t.Context(), tx, w.catalog, "acme", teams.TeamChange{Name: &name}, teams.Actor{}, noon)
+		_, err := teams.ChangeTeam(t.Context(), tx, w.Catalog, "acme", teams.TeamChange{Name: &name}, teams.Actor{}, noon)
 		return err
 	})
 	c := w.chrome()

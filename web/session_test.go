@@ -30,7 +30,7 @@ func TestSession(t *testing.T) {
 		}
 		w.browser().get("/page/open/nobody-made-this").want(404, "doesn't work")
 		late := w.link("ann", "acme")
-		w.wall.advance(5 * time.Minute)
+		w.wall.Advance(5 * time.Minute)
 		w.browser().get(late).want(410)
 	})
 	t.Run("LookingWhetherTheLinkIsThereOpensNothing", func(t *testing.T) {
@@ -60,7 +60,7 @@ func TestSession(t *testing.T) {
 		w := newWorld(t)
 		w.acme()
 		b := w.as("ann", "acme")
-		w.wall.advance(8 * time.Hour)
+		w.wall.Advance(8 * time.Hour)
 		b.get("/page/teams/acme").want(401, "session is over").wantNot("5,000")
 		if !strings.Contains(b.body, `href="https://app.example/settings`) {
 			t.Error("it doesn't lead back")
@@ -72,8 +72,8 @@ func TestSession(t *testing.T) {
 		w.acme()
 		bound, own := w.as("bob", "acme"), w.as("bob", "")
 		own.get("/page/teams/acme").want(200)
-		w.must(func(tx pgx.Tx) error {
-			_, _, err := teams.ChangeMembers(t.Context(), tx, w.catalog, "acme", []teams.Change{{UserID: "bob", Remove: true}}, teams.Actor{}, noon)
+		w.Must(func(tx pgx.Tx) error {
+			_, _, err := teams.ChangeMembers(t.Context(), tx, w.Catalog, "acme", []teams.Change{{UserID: "bob", Remove: true}}, teams.Actor{}, noon)
 			return err
 		})
 		bound.get("/page/teams/acme").want(401, "session is over")
@@ -94,8 +94,8 @@ func TestSession(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.acme()
-		w.team("zeta", "zoe", 777)
-		w.join("zeta", "ann", teams.Admin)
+		w.Team("zeta", "zoe", 777)
+		w.Join("zeta", "ann", teams.Admin)
 		for user, team := range map[string]string{"ann": "acme", "bob": "acme", "zoe": ""} {
 			b := w.as(user, team)
 			other := map[string]string{"acme": "zeta", "": "acme"}[team]
@@ -163,7 +163,7 @@ func TestForeign(t *testing.T) {
 	good := b.form("/page/teams/acme/mine/personal")
 	other := w.as("cleo", "acme").get("/page/teams/acme/mine").form("/page/teams/acme/mine/personal").fields
 	access := func() teams.Access {
-		m, err := teams.GetMember(t.Context(), w.db, "acme", "bob")
+		m, err := teams.GetMember(t.Context(), w.DB, "acme", "bob")
 		if err != nil {
 			t.Fatal(err)
 		}

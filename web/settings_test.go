@@ -15,7 +15,7 @@ const settingsAt = "/page/teams/acme/settings"
 
 // reach sends to an action by hand, past the pages that wouldn't offer it.
 func (b *browser) reach(action string, values ...string) *browser {
-	b.t.Helper()
+	b.T.Helper()
 	fields := url.Values{"csrf": {b.csrf()}, "key": {"page-" + strings.Repeat("k", 24)}}
 	for i := 0; i < len(values); i += 2 {
 		fields.Set(values[i], values[i+1])
@@ -25,7 +25,7 @@ func (b *browser) reach(action string, values ...string) *browser {
 
 // csrf is the session's proof, from the form that every page has.
 func (b *browser) csrf() string {
-	b.t.Helper()
+	b.T.Helper()
 	page := *b
 	return page.get("/page").form("/page/leave").fields.Get("csrf")
 }
@@ -33,8 +33,8 @@ func (b *browser) csrf() string {
 // guarded holds an action against those who may not, other sites, and the ids of other
 // teams. None of it may change anything, which is told by what unchanged gives.
 func (w *world) guarded(action, may string, mayNot []string, unchanged func() any, values ...string) {
-	w.t.Helper()
-	w.team("other", "oz", 0)
+	w.T.Helper()
+	w.Team("other", "oz", 0)
 	before := unchanged()
 	for _, user := range mayNot {
 		w.as(user, "acme").reach(action, values...).want(http.StatusForbidden)
@@ -48,9 +48,9 @@ func (w *world) guarded(action, may string, mayNot []string, unchanged func() an
 		fields.Set(values[i], values[i+1])
 	}
 	for _, foreign := range []string{"cross-site", "same-site"} {
-		r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, w.url+action, strings.NewReader(fields.Encode()))
+		r, err := http.NewRequestWithContext(w.T.Context(), http.MethodPost, w.url+action, strings.NewReader(fields.Encode()))
 		if err != nil {
-			w.t.Fatal(err)
+			w.T.Fatal(err)
 		}
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.Header.Set("Sec-Fetch-Site", foreign)
@@ -59,15 +59,15 @@ func (w *world) guarded(action, may string, mayNot []string, unchanged func() an
 	fields.Del("csrf")
 	b.sendForm(formOn{action: action, method: http.MethodPost, fields: fields}).want(http.StatusForbidden, "didn't come from this page")
 	if after := unchanged(); after != before {
-		w.t.Errorf("%s changed %v to %v", action, before, after)
+		w.T.Errorf("%s changed %v to %v", action, before, after)
 	}
 }
 
 // acmeNow is the team as it stands.
 func (w *world) acmeNow() (team teams.Team) {
-	w.t.Helper()
-	w.must(func(tx pgx.Tx) (err error) {
-		team, err = teams.GetTeam(w.t.Context(), tx, "acme")
+	w.T.Helper()
+	w.Must(func(tx pgx.Tx) (err error) {
+		team, err = teams.GetTeam(w.T.Context(), tx, "acme")
 		return err
 	})
 	return team
@@ -158,7 +158,7 @@ func TestClose(t *testing.T) {
 		}
 		b.sendForm(f).want(409, "What expires has to be confirmed")
 		f.fields.Set("expires", "500")
-		w.grant(team.BookID, 7)
+		w.Grant(team.BookID, 7)
 		b.sendForm(f).want(409, "What expires has to be confirmed", "507 credits expire")
 		if w.acmeNow().ClosedAt != nil {
 			t.Fatal("it is closed")

@@ -18,15 +18,15 @@ const usageAt = "/page/teams/acme/usage"
 
 // reverse gives a member's last spend back, in part.
 func (w *world) reverse(of ledger.EntryRef, credits int64) {
-	w.t.Helper()
+	w.T.Helper()
 	w.draw(teams.SpendIn{Op: teams.OpReverse, TeamID: "acme", Of: of, Credits: credits})
 }
 
 func (w *world) poolUsed() int64 {
-	w.t.Helper()
+	w.T.Helper()
 	var used int64
-	w.must(func(tx pgx.Tx) error {
-		pool, err := billing.ReadPool(w.t.Context(), tx, w.catalog, w.acmeNow().BookID, w.clock.now())
+	w.Must(func(tx pgx.Tx) error {
+		pool, err := billing.ReadPool(w.T.Context(), tx, w.Catalog, w.acmeNow().BookID, w.Clock.Now())
 		used = pool.Used
 		return err
 	})
@@ -38,7 +38,7 @@ func TestUsage(t *testing.T) {
 	w := newWorld(t)
 	team := w.acme()
 	spent := ledger.EntryRef{Book: team.BookID} // cleo's 1,200
-	w.must(func(tx pgx.Tx) error {
+	w.Must(func(tx pgx.Tx) error {
 		rows, err := ledger.FilterHistory(t.Context(), tx, ledger.HistoryFilter{Book: team.BookID, Holder: "cleo", Kinds: []ledger.EntryKind{ledger.KindSpend}, Limit: 1})
 		if err == nil {
 			spent.Sequence = rows[0].Sequence
@@ -48,7 +48,7 @@ func TestUsage(t *testing.T) {
 	b := w.as("abe", "acme")
 	t.Run("WhatIsGivenBackStandsOnItsOwnDay", func(t *testing.T) {
 		b.get(usageAt).want(200, "1,500 used", "10 Mar 2026 1,500 0 1,500").wantNot("Given back 1")
-		w.clock.advance(24 * time.Hour)
+		w.Clock.Advance(24 * time.Hour)
 		w.reverse(spent, 200)
 		b.get(usageAt).want(200, "1,300 used", "Spent 1,500 Given back 200", "10 Mar 2026 1,500 0", "11 Mar 2026 0 200 -200", "cleo 1,000", "bob 300")
 		backs := regexp.MustCompile(`<rect class="column back" x="(\d+)" y="(\d+)" width="\d+" height="(\d+)"`).FindAllStringSubmatch(b.body, -1)
@@ -67,7 +67,7 @@ func TestUsage(t *testing.T) {
 		}
 	})
 	t.Run("B12_ASpendOfAnEarlierPeriodGivenBackDoesntLowerThisOnes", func(t *testing.T) {
-		w.clock.set(noon.AddDate(0, 1, 3))
+		w.Clock.Set(noon.AddDate(0, 1, 3))
 		w.spend("acme", "bob", 100)
 		w.reverse(spent, 300)
 		if w.poolUsed() != 100 {

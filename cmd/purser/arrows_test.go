@@ -37,6 +37,7 @@ var arrows = map[string][]string{
 	"internal/localpg":     {},
 	"internal/localstripe": {},
 	"internal/pgtest":      {"internal/localpg", "migrations"},
+	"internal/teamtest":    {"teams", "billing", "ledger", "internal/pgtest"},
 	"cmd/purser": {
 		"api", "web", "webhooks", "worker", "billing/stripeapi", "teams", "billing", "ledger", "notify", "migrations",
 		"internal/gather", "internal/localpg", "internal/localstripe",

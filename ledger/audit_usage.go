@@ -13,7 +13,7 @@ package ledger
 // A capture counts as used when it was made and as drawn when it was held; a reversal
 // where what it reverses counted.
 const auditUsedAs = `
-	, classes AS (
+	, classes AS NOT MATERIALIZED (
 		SELECT book_id, id AS lot_id, CASE WHEN contributor <> '' THEN 'contributed' ELSE source END AS class FROM lots
 	), ways AS MATERIALIZED (
 		SELECT w.book_id, w.account, w.class, b.window_start, k.knows_account, k.knows_account AND COALESCE(w.is_one_class, false) AS knows_class,
@@ -66,11 +66,14 @@ const auditUsedAs = `
 		       COALESCE(COALESCE(h.held_at, undone.at, e.at) >= b.window_start, false) AS drawn_in_window
 		FROM (SELECT * FROM odd WHERE kind IN ('spend', 'capture', 'reversal')) e
 		JOIN books b ON b.id = e.book_id
-		JOIN postings p ON p.book_id = e.book_id AND p.entry = e.sequence
-		     AND (p.to_account = 2 AND e.kind <> 'reversal' OR p.from_account = 2 AND e.kind = 'reversal')
-		LEFT JOIN classes c ON c.book_id = p.book_id AND c.lot_id = p.lot_id
-		LEFT JOIN entries undone ON undone.book_id = e.book_id AND undone.sequence = e.undoes AND e.kind = 'reversal'
-		LEFT JOIN holds h ON h.book_id = e.book_id AND h.id = COALESCE(undone.undoes, e.undoes) AND e.kind <> 'spend'
+		CROSS JOIN LATERAL (
+			SELECT * FROM postings p WHERE p.book_id = e.book_id AND p.entry = e.sequence
+			   AND (p.to_account = 2 AND e.kind <> 'reversal' OR p.from_account = 2 AND e.kind = 'reversal') OFFSET 0) p
+		LEFT JOIN LATERAL (
+			SELECT at, undoes FROM entries u WHERE u.book_id = e.book_id AND u.sequence = e.undoes AND e.kind = 'reversal' LIMIT 1) undone ON true
+		LEFT JOIN LATERAL (
+			SELECT held_at FROM holds h WHERE h.book_id = e.book_id AND h.id = COALESCE(undone.undoes, e.undoes) AND e.kind <> 'spend' LIMIT 1) h ON true
+		LEFT JOIN LATERAL (SELECT class FROM classes c WHERE c.book_id = p.book_id AND c.lot_id = p.lot_id LIMIT 1) c ON true
 	), counted_usage AS (
 		SELECT m.book_id, m.holder_id,
 		       COALESCE(sum(m.credits) FILTER (WHERE m.class = 'monthly'), 0) AS monthly,

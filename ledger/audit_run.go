@@ -11,7 +11,7 @@ import (
 // given; the database writes what doesn't to temporary files of its own.
 const auditSettings = `
 	SELECT set_config(s.name, s.setting, true)
-	FROM (VALUES ('jit', 'off'), ('plan_cache_mode', 'force_custom_plan'), ('work_mem', '64MB')) AS s (name, setting)
+	FROM (VALUES ('jit', 'off'), ('plan_cache_mode', 'force_custom_plan'), ('work_mem', '16MB')) AS s (name, setting)
 	WHERE $1::bool OR s.name <> 'work_mem'`
 
 // auditProcesses says what the planner is to think that starting a process costs, and

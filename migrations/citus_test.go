@@ -154,8 +154,7 @@ func TestDistribute(t *testing.T) {
 		t.Parallel()
 		dsn := os.Getenv("TEST_CITUS_DSN")
 		if dsn == "" {
-			t.Log("TEST_CITUS_DSN names no cluster: what Citus itself says isn't asked here")
-			return
+			t.Skip("TEST_CITUS_DSN names no cluster: what Citus itself says isn't asked here")
 		}
 		onCluster(t, dsn)
 	})

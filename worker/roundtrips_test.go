@@ -37,17 +37,24 @@ func (c *counter) TraceBatchStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceB
 func (c *counter) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
 func (c *counter) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)     {}
 
+// counting is a pool whose round trips are counted.
+func (d *desk) counting() (*counter, *pgxpool.Pool) {
+	d.t.Helper()
+	n := &counter{}
+	cfg, err := pgxpool.ParseConfig(d.url)
+	ok(d.t, err)
+	cfg.ConnConfig.Tracer = n
+	pool, err := pgxpool.NewWithConfig(d.t.Context(), cfg)
+	ok(d.t, err)
+	d.t.Cleanup(pool.Close)
+	return n, pool
+}
+
 // TestRoundTrips bounds how often an event goes to the database and back.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	d, _ := acme(t, 5)
-	counting := &counter{}
-	cfg, err := pgxpool.ParseConfig(d.url)
-	ok(t, err)
-	cfg.ConnConfig.Tracer = counting
-	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-	ok(t, err)
-	t.Cleanup(pool.Close)
+	counting, pool := d.counting()
 	w := d.worker(func(c *Config) { c.Pool = pool })
 	work(t, w, d.event("customer.subscription.created", "sub_1", "cus_1"))
 	for _, c := range []struct {

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"purser/billing"
 	"purser/ledger"
@@ -55,13 +54,7 @@ func TestTogether(t *testing.T) {
 	t.Run("B10_ManyTakeTheRoundTripsOfOne", func(t *testing.T) {
 		t.Parallel()
 		d, _, made := three(t)
-		counting := &counter{}
-		cfg, err := pgxpool.ParseConfig(d.url)
-		ok(t, err)
-		cfg.ConnConfig.Tracer = counting
-		pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-		ok(t, err)
-		t.Cleanup(pool.Close)
+		counting, pool := d.counting()
 		w := d.worker(func(c *Config) { c.Pool = pool })
 		var batch []booking
 		for i, team := range made {

@@ -5,7 +5,7 @@ package api_test
 // more, and all that was answered is answered again.
 func (k *walk) end() {
 	for _, h := range k.holds {
-		if r := k.call("POST", k.path("/holds/"+h.id+"/release"), nil, ""); r.status != 201 {
+		if r := k.call("POST", h.where+"/holds/"+h.id+"/release", nil, ""); r.status != 201 {
 			r.refused(409, "hold_expired")
 		}
 	}

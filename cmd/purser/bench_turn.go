@@ -31,6 +31,10 @@ const benchTurnMax = 300_000
 // on a machine that is faster than that, spends are measured for a shorter time.
 const benchTurnTogether = 2_000
 
+// benchTurnLeast is how long spends are measured at least, even where so few teams turn that
+// they are done before it is over.
+const benchTurnLeast = time.Second / 2
+
 // turning is how many teams turn while others spend.
 func (c *benchTurnCommand) turning() int { return min(c.Teams/2, benchTurnTogether*(c.Seconds+1)) }
 
@@ -202,8 +206,9 @@ func (c *benchTurnCommand) meanwhile(ctx context.Context, b *bench, w *worker.Wo
 	if err := b.putOff(ctx, from, b.pools-1, -10); err != nil {
 		return errors.Join(err, s.stop(ctx))
 	}
-	// Not for longer than the turn goes on.
-	order.Count = min(order.Count, time.Duration(float64(c.turning())/r.PerSecond*float64(time.Second)))
+	// Not for longer than the turn goes on, but for long enough that some are asked for.
+	turning := time.Duration(float64(c.turning()) / r.PerSecond * float64(time.Second))
+	order.Count = min(order.Count, max(turning, benchTurnLeast))
 	var during benchLoad
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) { during, err = generate(ctx, order); return err })

@@ -47,13 +47,13 @@ func TestBrowser_AxeFindsNothing(t *testing.T) {
 	team := []string{
 		"", "/members", "/members/bob", "/moves", "/moves/allocate", "/moves/transfer?look=1&from=bob&to=cleo&credits=5", "/moves/allocate?look=1&to=cleo&credits=999999",
 		"/usage", "/history", "/billing", "/billing?bought=1", "/billing/unassign", "/explain", "/mine", "/none",
-		"/billing/card", "/settings", "/settings/owner?to=bob", "/settings/owner?to=nobody", "/settings/close",
+		"/billing/card", "/settings", "/settings/owner?to=bob", "/settings/owner?to=nobody", "/settings/close", "/mine/leave",
 	}
 	account := []string{"", "/usage", "/history", "/billing", "/explain", "/../teams", "/../open/none"}
 	for _, one := range []struct {
 		user, team string
 		paths      []string
-	}{{"ann", "acme", team[:10]}, {"ann", "acme", team[10:]}, {"bob", "acme", []string{"", "/usage", "/history", "/members"}}, {"ann", "", account}} {
+	}{{"ann", "acme", team[:10]}, {"ann", "acme", team[10:]}, {"bob", "acme", []string{"", "/usage", "/history", "/members", "/mine/leave"}}, {"ann", "", account}} {
 		t.Run(strings.ReplaceAll(one.user+" "+one.team+" "+one.paths[1], "/", ""), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
@@ -129,10 +129,13 @@ func TestBrowser_AxeFindsNothingOnWhatFormsLeadTo(t *testing.T) {
 	c.Follow("Overview")
 	c.Says("credits are left")
 	c.clean("a warning")
-	press("Leave", "You have left")
+	press("Sign out", "You are signed out")
 	c.goTo("/page/teams/acme")
 	c.Says("You aren't signed in here")
 	c.clean("no session")
+	c.goTo(w.link("bob", "acme"))
+	c.Follow("See what leaving would do")
+	press("Leave the team", "You have left Team acme.")
 	c.Content()
 }
 

@@ -33,6 +33,7 @@ func (s *Server) mine(ctx context.Context, tx pgx.Tx, v *visit) (view, error) {
 }
 
 func (s *Server) registerMine() {
+	s.registerLeaving()
 	again := s.mine
 	s.act(Root+"/teams/{team}/mine/personal", func(ctx context.Context, tx pgx.Tx, v *visit) (done, error) {
 		_, err := teams.GoPersonal(ctx, tx, s.cfg.Catalog, v.Team.ID, v.By.User, v.By, v.At)

@@ -86,7 +86,7 @@ func TestSession(t *testing.T) {
 		w.acme()
 		b := w.as("ann", "acme")
 		stale := *b
-		b.submit("/page/leave").want(200, "You have left")
+		b.submit("/page/leave").want(200, "You are signed out")
 		b.get("/page/teams/acme").want(401)
 		stale.submit("/page/leave").want(401)
 	})

@@ -202,3 +202,35 @@ func (f *flow) sent() string {
 	}
 	return link.Query().Get("token")
 }
+
+// leaving: a member sees what it means, goes, and finds the own credits; the owner is told
+// why an owner can't.
+func (f *flow) leaving() {
+	f.acme("Ben")
+	f.ask(http.MethodPost, "/v1/teams/"+f.team+"/allocations", fields{"user_id": f.id("Ben"), "credits": 600}, nil)
+	f.spends("Ben", 100)
+	f.Go(f.link("Ben", ""))
+	f.Follow("Your teams")
+	f.Follow("Acme")
+	f.Follow("See what leaving would do")
+	f.Says("What leaving Acme would do")
+	if row := f.Card("h-preview").Row("Set aside for you"); row[1] != "500" || row[2] != "0" {
+		f.t.Errorf("Ben gives back %q", row)
+	}
+	if row := f.Card("h-preview").Row("The team's pool"); row[1] != "4,400" || row[2] != "4,900" {
+		f.t.Errorf("the pool gets %q", row)
+	}
+	f.Follow("Cancel")
+	f.Card("h-mine").Has("4,900 credits you can use now")
+	f.Follow("See what leaving would do")
+	f.Press("Leave the team")
+	f.Says("You have left Acme.", "You are in no other team.")
+	f.show("")
+	f.Says("There is nothing here")
+	f.enter("Olga")
+	f.facts("h-pool", map[string]string{"Used": "100", "Set aside": "0", "Available": "4,900"})
+	f.Follow("My credits")
+	f.Card("h-leave").Has("You own this team, so you can't leave it.")
+	f.show("/mine/leave")
+	f.Says("the owner can't be removed, until the ownership is handed over")
+}

@@ -28,6 +28,7 @@ var pageFlows = []struct {
 	{"CreditsAreMovedInEveryWay", (*flow).moves},
 	{"AMoveThatCameTooLateIsRefused", (*flow).lost},
 	{"AMemberPaysWithOwnCreditsAndComesBack", (*flow).mine},
+	{"AMemberLeavesAndTheOwnerCannot", (*flow).leaving},
 	{"SeatsAreChangedAndCanceledInStripesPortal", (*flow).portal},
 	{"PacksAreBoughtOnStripesCheckoutPage", (*flow).checkout},
 	{"AutomaticTopUpIsSetAndBuys", (*flow).topUp},

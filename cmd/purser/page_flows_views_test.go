@@ -34,8 +34,8 @@ func (f *flow) doors() {
 	f.SaysNot("Acme's", "5,000")
 
 	f.enter("Olga")
-	f.Press("Leave")
-	f.Says("You have left", "Back to Acme Studio")
+	f.Press("Sign out")
+	f.Says("You are signed out", "Back to Acme Studio")
 	f.show("")
 	f.Says("You aren't signed in here")
 

@@ -113,14 +113,20 @@ func ApplyTopUp(ctx context.Context, tx pgx.Tx, c *Catalog, inv TopUpInvoice, ti
 	if applied, err := ApplyTicket(ctx, tx, inv.ID, ticket, at); err != nil || !applied {
 		return Outcome{State: EventDone, Reason: "overtaken by a later fetch", Stale: true}, TopUpDone, err
 	}
+	locked := p.BookID
 	if p, err = GetPurchase(ctx, tx, p.ID); err != nil {
 		return Outcome{}, TopUpDone, err
+	}
+	if p.BookID != locked { // its team has closed meanwhile
+		return Outcome{}, TopUpDone, ErrMoved
 	}
 	if p.State == PurchasePaid || p.Kind != PurchaseAuto {
 		return Outcome{State: EventDone}, TopUpDone, nil
 	}
 	setting, err := GetAutoTopUp(ctx, tx, p.BookID)
-	if err != nil {
+	// Its team was closed: on the buyer's own account nobody ever switched one on, and
+	// nothing waits for this one.
+	if err != nil && !errors.Is(err, ErrNoAutoTopUp) {
 		return Outcome{}, TopUpDone, err
 	}
 	return followTopUp(ctx, tx, c, setting, p, inv, at)

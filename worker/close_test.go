@@ -98,3 +98,22 @@ func (w *world) teamOf(id string) teams.Team {
 	ok(w.t, err)
 	return team
 }
+
+// TestClosedTeamTopUp holds that what Stripe tells of a closed team's automatic purchases is
+// heard, though the place that they go to knows no automatic top-up.
+func TestClosedTeamTopUp(t *testing.T) {
+	t.Parallel()
+	t.Run("E2_WhatIsToldOfOneThatCameToNothingIsHeard", func(t *testing.T) {
+		t.Parallel()
+		h := newTopped(t)
+		h.behaves("pm_card_chargeDeclined")
+		h.set()
+		h.askUntilKnown(h.worker)
+		same(t, "declined", h.setting().State, billing.TopUpRetrying)
+		h.closes("acme", "olga")
+		h.replay(billing.EventFilter{Types: []string{"invoice.voided"}})
+		h.settled()
+		same(t, "failed events and jobs", h.count(`SELECT count(*) FROM river_job WHERE state = 'retryable' OR errors IS NOT NULL`), 0)
+		same(t, "purchases that came to nothing", h.count(`SELECT count(*) FROM purchases WHERE state = 'failed'`), 1)
+	})
+}

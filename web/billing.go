@@ -155,8 +155,8 @@ func (v *visit) Payable(p billing.Purchase) bool {
 // Outcome is why a purchase isn't paid, as far as anybody knows; "" if there is nothing to say.
 func (v *visit) Outcome(p billing.Purchase) string {
 	switch {
-	case p.DeclineCode != "" && v.Has("decline."+p.DeclineCode):
-		return v.T("decline." + p.DeclineCode)
+	case p.DeclineCode != "":
+		return v.Decline(p.DeclineCode)
 	case p.Reason != "":
 		return v.Word("reason", p.Reason)
 	}

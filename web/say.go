@@ -39,7 +39,7 @@ func (v *visit) told(args []any) []any {
 		case billing.TopUpReason:
 			said[i] = v.Word("reason", string(a))
 		case billing.DeclineCode:
-			said[i] = v.Word("decline", string(a))
+			said[i] = v.Decline(string(a))
 		case *teams.Refusal:
 			said[i] = v.why(a.Code, a)
 		default:
@@ -47,4 +47,14 @@ func (v *visit) told(args []any) []any {
 		}
 	}
 	return said
+}
+
+// Decline is why a payment was declined, in plain words. Of a card that was lost, stolen or
+// taken for fraud the texts tell no more than of any other, as Stripe asks of them: whoever
+// pays may not be whose card it is.
+func (v *visit) Decline(code string) string {
+	if key := "decline." + code; v.Has(key) {
+		return v.T(key)
+	}
+	return v.T("decline.unknown", code)
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"purser/billing"
 )
 
 // Whatever billing and teams explain, the page says in words of its own, with all that is
@@ -81,5 +83,46 @@ func TestExplain(t *testing.T) {
 		w.as("bob", "acme").want(200, "You have the team's credits, and features of your own", "700 credits are set aside for you; held: 0", "After that you draw on the pool, which has 3,300 available",
 			"You have used 300 of the team's credits").wantNot("The member")
 		w.as("abe", "acme").get("/page/teams/acme/members/bob").want(200, "The member has the team's credits", "700 credits are set aside for the member")
+	})
+}
+
+// Each of the codes that Stripe documents for a declined payment has words of its own; of
+// four of them, and of a blocked risk, they are those of a decline without a reason.
+func TestDeclines(t *testing.T) {
+	t.Parallel()
+	texts := readTexts(t)
+	t.Run("P5_EveryDocumentedCodeHasWords", func(t *testing.T) {
+		t.Parallel()
+		for code := range strings.FieldsSeq(`
+			approve_with_id authentication_required call_issuer card_not_supported card_velocity_exceeded currency_not_supported do_not_honor
+			do_not_try_again duplicate_transaction expired_card fraudulent generic_decline incorrect_cvc incorrect_number incorrect_pin incorrect_zip
+			insufficient_funds invalid_account invalid_amount invalid_cvc invalid_expiry_month invalid_expiry_year invalid_number invalid_pin
+			issuer_not_available lost_card merchant_blacklist new_account_information_available no_action_taken not_permitted offline_pin_required
+			online_or_offline_pin_required pickup_card pin_try_exceeded processing_error reenter_transaction restricted_card
+			revocation_of_all_authorizations revocation_of_authorization security_violation service_not_allowed stolen_card stop_payment_order
+			testmode_decline transaction_not_allowed try_again_later withdrawal_count_limit_exceeded
+			card_declined authentication_not_handled payment_intent_authentication_failure`) {
+			if text := texts["decline."+code]; text == "" || strings.Contains(text, "_") {
+				t.Errorf("%s says %q", code, text)
+			}
+		}
+		for _, code := range []string{"fraudulent", "lost_card", "stolen_card", "merchant_blacklist", "highest_risk_level"} {
+			if text := texts["decline."+code]; text != texts["decline.generic_decline"] {
+				t.Errorf("%s tells whoever pays %q", code, text)
+			}
+		}
+	})
+	t.Run("P5_ACodeThatIsNewAtStripeIsNamed", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.acme()
+		w.topUpOn("9000")
+		id := w.autoBought(billing.TopUpInvoice{Status: "void", Payment: "requires_payment_method", DeclineCode: "stolen_card", PaymentMethodID: "pm_1"})
+		b := w.as("ann", "acme").get(billingAt).want(200, "the bank gives no reason; ask the bank").wantNot("stolen")
+		w.Must(func(tx pgx.Tx) error {
+			_, err := tx.Exec(t.Context(), `UPDATE purchases SET decline_code = 'brand_new' WHERE id = $1`, id)
+			return err
+		})
+		b.get(billingAt).want(200, "the payment was declined, and Stripe calls it “brand_new”")
 	})
 }

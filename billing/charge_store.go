@@ -41,18 +41,16 @@ func loadCharge(ctx context.Context, tx pgx.Tx, id string) (keptCharge, error) {
 	return k, nil
 }
 
-// readOthers reads what other charges took back of the same grant, and whether one that
-// paid for the same lots is disputed.
+// readOthers reads what other charges took back of the same grant, and which of the lots
+// another one paid for that is disputed.
 func (r *refunding) readOthers(ctx context.Context, tx pgx.Tx) error {
-	var disputed bool
 	err := tx.QueryRow(ctx, `
 		SELECT (SELECT COALESCE(sum(credits - returned), 0)::bigint FROM clawbacks WHERE root = $2 AND charge_id <> $1),
-		       EXISTS (SELECT FROM charges WHERE dispute_open AND id <> $1 AND roots && $3)`, r.charge, r.root, r.roots,
-	).Scan(&r.others, &disputed)
+		       ARRAY(SELECT DISTINCT root FROM charges, unnest(roots) root WHERE dispute_open AND id <> $1 AND roots && $3)`, r.charge, r.root, r.roots,
+	).Scan(&r.others, &r.beside)
 	if err != nil {
 		return fmt.Errorf("reading the charges beside %s: %w", r.charge, err)
 	}
-	r.disputed = r.disputed || disputed
 	return nil
 }
 

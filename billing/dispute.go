@@ -3,20 +3,23 @@ package billing
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"purser/ledger"
 )
 
 // freeze freezes all that is left of what the charge paid for, wherever it lies, while a
-// dispute is open, and thaws it when none is any more (R2). Lots of which nothing is left
-// are frozen, too: what comes back to them is disputed like the rest.
+// dispute is open, and thaws it when none is any more (R2). Of a year's invoice and one for
+// a change in one of its months, each freezes what it paid for and no more. Lots of which
+// nothing is left are frozen, too: what comes back to them is disputed like the rest.
 func (r *refunding) freeze() error {
 	for _, s := range r.states {
 		for _, lot := range lotsOf(s.Book, r.roots) {
-			if lot.Frozen == r.disputed {
+			frozen := r.disputed || slices.Contains(r.beside, lot.RootOrigin)
+			if lot.Frozen == frozen {
 				continue
 			}
-			if err := r.setFrozen(s.Book, lot); err != nil {
+			if err := r.setFrozen(s.Book, lot, frozen); err != nil {
 				return err
 			}
 		}
@@ -24,15 +27,15 @@ func (r *refunding) freeze() error {
 	return nil
 }
 
-func (r *refunding) setFrozen(b *ledger.Book, lot *ledger.Lot) error {
+func (r *refunding) setFrozen(b *ledger.Book, lot *ledger.Lot, frozen bool) error {
 	what, memo := "thaw", "no dispute is open any more"
-	if r.disputed {
+	if frozen {
 		what, memo = "freeze", "disputed"
 		r.told.Frozen++
 	} else {
 		r.told.Thawed++
 	}
-	_, err := b.SetFrozen(r.request(fmt.Sprintf("%s:%s:%d:%d", what, r.charge, lot.ID, b.NextNumber()), memo), lot, r.disputed)
+	_, err := b.SetFrozen(r.request(fmt.Sprintf("%s:%s:%d:%d", what, r.charge, lot.ID, b.NextNumber()), memo), lot, frozen)
 	return err
 }
 

@@ -29,9 +29,10 @@ type refunding struct {
 	others    int64    // taken back of the same root for other charges
 	purchased bool     // R1: other purchased lots answer, too; R3: they don't
 
-	gone      int64 // money that is gone by now
-	settled   int64 // and the part of it that was answered for
-	disputed  bool  // a dispute is open, of this charge or of another that paid for the same
+	gone      int64    // money that is gone by now
+	settled   int64    // and the part of it that was answered for
+	disputed  bool     // a dispute of it is open
+	beside    []string // of the roots: those of which another charge is disputed
 	clawbacks []*clawback
 
 	told ChargeOutcome

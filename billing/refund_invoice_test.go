@@ -174,6 +174,16 @@ func TestRefundedInvoice(t *testing.T) {
 			disputes("in_1", true).disputes("in_2", true).disputes("in_1", false).has("acme: 8000 2025-01 frozen").
 			disputes("in_2", false).has("acme: 8000 2025-01")
 	})
+	run("R2_OfAYearAndAChange_EachFreezesWhatItPaidFor", func(s *tale) {
+		s.subscribes("acme", "2025-01-01", item("team_year", 1)).on("2025-02-16").seats("acme", 2).billed("acme", "in_2",
+			InvoiceLine{PriceID: "team_year", Quantity: 2, Amount: 90, Proration: true, From: day("2025-02-16"), To: day("2026-01-01")}).
+			has("acme: 1000 2025-01 rolled, 2000 2025-02").
+			disputes("in_2", true).has("acme: 1000 2025-01 rolled, 2000 2025-02 frozen").
+			applies("in_1").has("acme: 1000 2025-01 rolled, 2000 2025-02 frozen").
+			disputes("in_1", true).has("acme: 1000 2025-01 rolled frozen, 2000 2025-02 frozen").
+			disputes("in_1", false).has("acme: 1000 2025-01 rolled, 2000 2025-02 frozen").
+			disputes("in_2", false).has("acme: 1000 2025-01 rolled, 2000 2025-02")
+	})
 	run("R3_OfATrialNothing", func(s *tale) {
 		sub := &Sub{State: "placed", customerOwed: &customerOwed{}}
 		start, end := day("2025-01-01"), day("2025-01-15")

@@ -218,14 +218,16 @@ func (s *tale) apply(id string) {
 		return
 	}
 	for other, o := range s.bought {
-		r.disputed = r.disputed || o.disputed && slices.ContainsFunc(append(o.roots, topUpKey(other)), func(root string) bool { return slices.Contains(r.roots, root) })
+		if o.disputed && other != id {
+			r.beside = append(append(r.beside, o.roots...), topUpKey(other))
+		}
 		for _, c := range o.clawbacks {
 			if other != id && c.Root == r.root {
 				r.others += c.left()
 			}
 		}
 	}
-	r.disputed = r.disputed || b.disputed
+	r.disputed = b.disputed
 	if err := r.settle(); err != nil {
 		s.t.Fatal(err)
 	}

@@ -164,8 +164,15 @@ func ratio(a, b float64) float64 {
 	return rounded(a / b)
 }
 
-// rounded leaves two digits: more would be noise.
-func rounded(n float64) float64 { return math.Round(100*n) / 100 }
+// rounded leaves two digits after the point, and of what is under a tenth two that tell: more
+// would be noise, and 0 would say that there was nothing.
+func rounded(n float64) float64 {
+	unit := 100.0
+	for n != 0 && math.Abs(n)*unit < 10 && unit < 1e12 {
+		unit *= 10
+	}
+	return math.Round(unit*n) / unit
+}
 
 func number(n float64) string       { return thousands(int64(math.Round(n))) }
 func milliseconds(n float64) string { return fmt.Sprintf("%.2f ms", n) }

@@ -42,25 +42,22 @@ func (b *bench) floor(ctx context.Context, one func(ctx context.Context, b *benc
 		return 0, fmt.Errorf("opening connections: %w", err)
 	}
 	defer pool.Close()
-	begin := b.now().Add(benchWarm)
-	end := begin.Add(b.count)
-	var next, counted atomic.Int64
+	window := newBenchWindow(b.now().Add(benchWarm), b.count)
+	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	for range min(benchConnections, b.clients) {
 		g.Go(func() error {
-			for b.now().Before(end) {
+			for !window.over(b.now()) {
 				if err := one(ctx, b, pool, next.Add(1)); err != nil {
 					return fmt.Errorf("measuring the floor: %w", err)
 				}
-				if at := b.now(); !at.Before(begin) && at.Before(end) {
-					counted.Add(1)
-				}
+				_ = window.counts(b.now())
 			}
 			return nil
 		})
 	}
 	err = b.during("measuring the floor", benchWarm+b.count, g.Wait)
-	return rounded(float64(counted.Load()) / b.count.Seconds()), err
+	return rounded(float64(window.counted.Load()) / window.took().Seconds()), err
 }
 
 // floorSpend takes a spend from a pool's row and writes it down.

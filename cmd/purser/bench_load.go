@@ -116,13 +116,13 @@ func (o benchOrder) check() error {
 // benchClients are all clients: each has a connection, and asks for the next when it has
 // the answer to the one before.
 type benchClients struct {
-	order      benchOrder
-	now        func() time.Time
-	begun      time.Time
-	begin, end time.Time // of what counts
-	next       atomic.Int64
-	retries    atomic.Int64
-	refused    atomic.Int64
+	order   benchOrder
+	now     func() time.Time
+	begun   time.Time
+	window  *benchWindow // of what counts
+	next    atomic.Int64
+	retries atomic.Int64
+	refused atomic.Int64
 
 	mu    sync.Mutex
 	load  benchLoad
@@ -131,8 +131,7 @@ type benchClients struct {
 
 func (o benchOrder) run(ctx context.Context, now func() time.Time) benchLoad {
 	begun := now()
-	c := &benchClients{order: o, now: now, begun: begun, begin: begun.Add(o.Warm)}
-	c.end = c.begin.Add(o.Count)
+	c := &benchClients{order: o, now: now, begun: begun, window: newBenchWindow(begun.Add(o.Warm), o.Count)}
 	var clients sync.WaitGroup
 	addresses := append([]string{o.Address}, o.Others...)
 	for n := range o.Clients {
@@ -141,9 +140,9 @@ func (o benchOrder) run(ctx context.Context, now func() time.Time) benchLoad {
 	clients.Wait()
 	slices.Sort(c.times)
 	c.load.Retries, c.load.Refused = c.retries.Load(), c.refused.Load()
-	took := o.Count
+	took := c.window.took()
 	if o.Total > 0 {
-		took = now().Sub(c.begin)
+		took = now().Sub(c.window.begin)
 	}
 	c.load.PerSecond = rounded(float64(len(c.times)) / took.Seconds())
 	c.load.P50, c.load.P99 = quantile(c.times, 50), quantile(c.times, 99)
@@ -166,7 +165,7 @@ func (c *benchClients) client(ctx context.Context, address string) {
 	var times []time.Duration
 	err := c.goOn(ctx, address, func(asked, answered time.Time) {
 		acknowledged++
-		if !answered.Before(c.begin) && answered.Before(c.end) {
+		if c.window.counts(answered) {
 			times = append(times, answered.Sub(asked))
 		}
 	})
@@ -195,7 +194,7 @@ func (c *benchClients) goOn(ctx context.Context, address string, done func(asked
 	for ctx.Err() == nil {
 		n := c.next.Add(1)
 		asked := c.turn(n)
-		if !asked.Before(c.end) || n > benchSpendsMax || c.order.Total > 0 && n > int64(c.order.Total) {
+		if c.window.over(asked) || n > benchSpendsMax || c.order.Total > 0 && n > int64(c.order.Total) {
 			return nil
 		}
 		err := step(one, n)

@@ -52,7 +52,7 @@ func (b *benchConn) ask(request []byte, status int) ([]byte, error) {
 	for {
 		at := b.c.now()
 		body, err := b.once(request, status)
-		if !errors.Is(err, errBenchRefused) || at.After(b.c.end.Add(benchPatience)) {
+		if !errors.Is(err, errBenchRefused) || at.After(b.c.window.end.Add(benchPatience)) {
 			return body, err
 		}
 		b.c.retries.Add(1)

@@ -107,7 +107,7 @@ func (b *bench) subscribe(ctx context.Context, tx pgx.Tx, n int, owner string, t
 	plan := b.catalog.Plans[1]
 	price := plan.Prices[0]
 	sub := &billing.Subscription{
-		ID: id, CustomerID: customer, Status: billing.StatusActive, PeriodStart: b.start, PeriodEnd: b.start.AddDate(0, 1, 0),
+		ID: id, CustomerID: customer, Status: billing.StatusActive, PeriodStart: b.start, PeriodEnd: billing.AddMonths(b.start, 1),
 		Anchor: b.start, CreatedAt: b.start,
 		Items: []billing.Item{{
 			ID: "item" + id, PriceID: "price" + id, LookupKey: price.LookupKey, Interval: price.Interval, IntervalCount: price.IntervalCount, Quantity: int64(b.members),

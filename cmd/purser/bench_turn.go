@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"purser/billing"
 	"purser/worker"
 )
 
@@ -75,7 +76,7 @@ func (c *benchTurnCommand) Run(ctx context.Context, p *program) error {
 		// Those that turn; as many for bare SQL; some that turn while others spend; and one
 		// that spends.
 		b.pools, b.members, b.clients, b.count = 2*c.Teams+c.turning()+2, 2, c.Clients, time.Duration(c.Seconds)*time.Second
-		b.start = b.start.AddDate(0, -1, -1)
+		b.start = benchMonthAgo(b.start)
 		b.bonuses, b.renewed = []time.Duration{20 * 24 * time.Hour, 180 * 24 * time.Hour}, true
 		return c.measure(ctx, b, r)
 	})
@@ -90,6 +91,10 @@ func (c *benchTurnCommand) Run(ctx context.Context, p *program) error {
 	}
 	return nil
 }
+
+// benchMonthAgo is when a month began that is over by less than another one, on whatever day
+// that is asked: counted back from the 31st of March it is February's last day.
+func benchMonthAgo(now time.Time) time.Time { return billing.AddMonths(now.AddDate(0, 0, -1), -1) }
 
 func (c *benchTurnCommand) measure(ctx context.Context, b *bench, r *benchTurnReport) error {
 	if err := b.prepare(ctx); err != nil {

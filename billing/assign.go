@@ -83,12 +83,20 @@ type moving struct {
 }
 
 func openMoving(ctx context.Context, tx pgx.Tx, c *Catalog, from, to int64, by string, at time.Time) (*moving, error) {
+	m, err := loadMoving(ctx, tx, c, from, to, by, at)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.settle()
+}
+
+// loadMoving is openMoving with nothing settled yet.
+func loadMoving(ctx context.Context, tx pgx.Tx, c *Catalog, from, to int64, by string, at time.Time) (*moving, error) {
 	states, err := OpenStates(ctx, tx, c, at, ledger.Want{Book: from}, ledger.Want{Book: to})
 	if err != nil {
 		return nil, err
 	}
-	m := &moving{from: states[0], to: states[1], by: by, at: at}
-	return m, m.settle()
+	return &moving{from: states[0], to: states[1], by: by, at: at}, nil
 }
 
 func (m *moving) settle() error { return errors.Join(m.from.Settle(m.at), m.to.Settle(m.at)) }

@@ -11,7 +11,8 @@ import (
 )
 
 // HeldBack is a lot of which something was held when its subscription went to another
-// book. What the hold gives back follows to where the subscription is then (T13).
+// book, or came back there later: from a spend that was reversed. What is free of it
+// follows to where the subscription is then (T13).
 type HeldBack struct {
 	BookID         int64  `db:"book_id"`
 	LotID          int64  `db:"lot_id"`
@@ -44,13 +45,19 @@ func FollowHeldBack(ctx context.Context, tx pgx.Tx, c *Catalog, h HeldBack, at t
 	if place.BookID == h.BookID { // it has come back itself
 		return true, forgetHeldBack(ctx, tx, h)
 	}
-	m, err := openMoving(ctx, tx, c, h.BookID, place.BookID, actor, at)
+	m, err := loadMoving(ctx, tx, c, h.BookID, place.BookID, actor, at)
 	if err != nil {
 		return false, err
 	}
 	sub := m.to.Sub(h.SubscriptionID)
 	if sub == nil {
 		return false, ErrMoved
+	}
+	if err := m.reach(ctx, tx, sub, h.LotID); err != nil {
+		return false, err
+	}
+	if err := m.settle(); err != nil {
+		return false, err
 	}
 	if lot, ok := m.from.Book.LotByID(h.LotID); ok {
 		if err := m.carry(sub, lot, "followed"); err != nil {
@@ -67,6 +74,38 @@ func FollowHeldBack(ctx context.Context, tx pgx.Tx, c *Catalog, h HeldBack, at t
 		return false, err
 	}
 	return true, forgetHeldBack(ctx, tx, h)
+}
+
+// reach loads the periods that a lot has missed, if they are older than those at hand:
+// what comes back to it joins all their turns (L8).
+func (m *moving) reach(ctx context.Context, tx pgx.Tx, sub *Sub, lotID int64) error {
+	lot, ok := m.from.Book.LotByID(lotID)
+	if !ok || lot.Series != sub.Facts.ID || len(sub.Periods) == 0 || lot.Step >= sub.Periods[0].Number {
+		return nil
+	}
+	return loadPeriodsFrom(ctx, tx, map[string]*Sub{sub.Facts.ID: sub}, map[string]int64{sub.Facts.ID: lot.Step})
+}
+
+// queueStrays has a sweep carry after their subscriptions what is free of lots of theirs in
+// a book that they have left. There is hardly ever any.
+func queueStrays(batch *pgx.Batch, states []*State) {
+	var books, lots []int64
+	var subs []string
+	for _, s := range states {
+		for lot := range s.Book.Lots() {
+			if lot.Series != "" && s.Sub(lot.Series) == nil && unheldOf(s.Book, lot) > 0 {
+				books, lots, subs = append(books, s.Book.ID), append(lots, lot.ID), append(subs, lot.Series)
+			}
+		}
+	}
+	if lots != nil {
+		batch.Queue(`
+			INSERT INTO held_back (book_id, lot_id, subscription_id)
+			SELECT u.book_id, u.lot_id, s.id FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS u (book_id, lot_id, subscription_id)
+			JOIN subscriptions s ON s.id = u.subscription_id
+			ORDER BY u.book_id, u.lot_id
+			ON CONFLICT (book_id, lot_id) DO NOTHING`, books, lots, subs)
+	}
 }
 
 func forgetHeldBack(ctx context.Context, tx pgx.Tx, h HeldBack) error {

@@ -255,6 +255,12 @@ func loadOlderPeriods(ctx context.Context, q ledger.Querier, states []*State) er
 			subs[id] = sub
 		}
 	}
+	return loadPeriodsFrom(ctx, q, subs, from)
+}
+
+// loadPeriodsFrom loads the periods of subscriptions anew, by their ids, each from a number
+// on.
+func loadPeriodsFrom(ctx context.Context, q ledger.Querier, subs map[string]*Sub, from map[string]int64) error {
 	if len(subs) == 0 {
 		return nil
 	}

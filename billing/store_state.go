@@ -45,6 +45,7 @@ func QueueSave(batch *pgx.Batch, states ...*State) error {
 		return err
 	}
 	rows.queue(batch)
+	queueStrays(batch, states)
 	return ledger.QueueWrite(batch, books...)
 }
 

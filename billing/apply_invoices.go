@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -63,7 +64,9 @@ func storeInvoices(ctx context.Context, tx pgx.Tx, at time.Time, all []*applying
 	return readPaid(ctx, tx, paying)
 }
 
-// readPaid gives what the latest invoices paid for each of some subscriptions.
+// readPaid gives what the latest invoices paid for each of some subscriptions: the latest
+// of all, and of those that paid for whole periods, which many that bill a change may have
+// followed.
 func readPaid(ctx context.Context, tx pgx.Tx, ids []string) (map[string]*string, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -71,8 +74,13 @@ func readPaid(ctx context.Context, tx pgx.Tx, ids []string) (map[string]*string,
 	rows, err := tx.Query(ctx, `
 		SELECT w.id, i.facts
 		FROM unnest($1::text[]) AS w (id)
-		CROSS JOIN LATERAL (SELECT facts, created_at, id FROM invoices WHERE subscription_id = w.id AND subscription_id <> '' AND status = 'paid'
-		                    ORDER BY created_at DESC, id DESC LIMIT 100) i
+		CROSS JOIN LATERAL (
+			(SELECT facts, created_at, id FROM invoices WHERE subscription_id = w.id AND subscription_id <> '' AND status = 'paid'
+			 ORDER BY created_at DESC, id DESC LIMIT 100)
+			UNION
+			(SELECT facts, created_at, id FROM invoices WHERE subscription_id = w.id AND subscription_id <> '' AND status = 'paid'
+			   AND facts @? '$.lines[*] ? (!(@.proration == true))'
+			 ORDER BY created_at DESC, id DESC LIMIT 36)) i
 		ORDER BY i.created_at DESC, i.id DESC`, ids)
 	if err != nil {
 		return nil, fmt.Errorf("reading what was paid: %w", err)
@@ -102,21 +110,31 @@ func readPaid(ctx context.Context, tx pgx.Tx, ids []string) (map[string]*string,
 	return paid, nil
 }
 
-// paidLinesMax bounds what a subscription remembers of paid lines: years of them.
+// paidLinesMax bounds what a subscription remembers of paid lines, of those that paid for
+// whole periods and of those that bill changes: years of either. A year that is paid for
+// counts for all of it, however many changes were billed since.
 const paidLinesMax = 200
 
 // paidLines gathers the lines of paid invoices, which come newest first, the newest last.
 func paidLines(invoices []Invoice) []PaidLine {
 	lines := []PaidLine{}
-	for i := len(invoices) - 1; i >= 0; i-- {
-		for _, l := range invoices[i].Lines {
-			if l.PriceID != "" {
-				lines = append(lines, PaidLine{
-					InvoiceID: invoices[i].ID, PriceID: l.PriceID, LookupKey: l.LookupKey, Quantity: l.Quantity,
-					Amount: l.Amount, Proration: l.Proration, From: l.From, To: l.To, PaidAt: invoices[i].PaidAt,
-				})
+	var whole, changes int
+	for _, inv := range invoices {
+		for _, l := range slices.Backward(inv.Lines) {
+			count := &whole
+			if l.Proration {
+				count = &changes
 			}
+			if l.PriceID == "" || *count == paidLinesMax {
+				continue
+			}
+			*count++
+			lines = append(lines, PaidLine{
+				InvoiceID: inv.ID, PriceID: l.PriceID, LookupKey: l.LookupKey, Quantity: l.Quantity,
+				Amount: l.Amount, Proration: l.Proration, From: l.From, To: l.To, PaidAt: inv.PaidAt,
+			})
 		}
 	}
-	return lines[max(0, len(lines)-paidLinesMax):]
+	slices.Reverse(lines)
+	return lines
 }

@@ -70,6 +70,7 @@ type Invoice struct {
 	BillingReason  string        `json:"billing_reason,omitempty"`
 	CreatedAt      time.Time     `json:"created_at"`
 	PaidAt         *time.Time    `json:"paid_at,omitempty"`
+	PaidWith       string        `json:"paid_with,omitempty"` // the payment intent
 	Lines          []InvoiceLine `json:"lines"`
 }
 
@@ -105,6 +106,7 @@ type CheckoutSession struct {
 	CustomerID      string
 	SubscriptionID  string
 	PaymentIntentID string
+	InvoiceID       string // that Stripe wrote once it was paid, if it did so yet
 	Amount          int64
 	Currency        string
 	PaidAt          time.Time // when the money came, as nearly as Stripe tells

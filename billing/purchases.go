@@ -179,6 +179,9 @@ func ApplyCheckout(ctx context.Context, tx pgx.Tx, c *Catalog, session CheckoutS
 
 func followCheckout(ctx context.Context, tx pgx.Tx, state *State, p Purchase, session CheckoutSession, at time.Time) (Outcome, error) {
 	p.SessionID, p.PaymentIntentID = &session.ID, session.PaymentIntentID
+	if session.InvoiceID != "" {
+		p.InvoiceID = &session.InvoiceID
+	}
 	p.Amount, p.Currency = &session.Amount, session.Currency
 	if session.CustomerID != "" {
 		p.CustomerID = session.CustomerID
@@ -256,6 +259,23 @@ func storePurchase(ctx context.Context, tx pgx.Tx, p Purchase) error {
 		return fmt.Errorf("storing purchase %s: %w", p.ID, err)
 	}
 	return nil
+}
+
+// NoteInvoice remembers the invoice that Stripe wrote of what was bought on its page, for
+// whoever wants to see it, and tells whether there is such a purchase. Of credits it says
+// nothing: they come with the session, and with nothing else (P1).
+func NoteInvoice(ctx context.Context, tx pgx.Tx, inv Invoice) (bool, error) {
+	if inv.PaidWith == "" || inv.SubscriptionID != "" {
+		return false, nil
+	}
+	tag, err := tx.Exec(ctx, `
+		UPDATE purchases SET invoice_id = COALESCE(invoice_id, $2)
+		WHERE payment_intent_id = $1 AND payment_intent_id <> '' AND kind = 'checkout'
+			AND NOT EXISTS (SELECT FROM purchases other WHERE other.invoice_id = $2 AND other.id <> purchases.id)`, inv.PaidWith, inv.ID)
+	if err != nil {
+		return false, fmt.Errorf("noting invoice %s: %w", inv.ID, err)
+	}
+	return tag.RowsAffected() > 0, nil
 }
 
 // PurchaseLost ends a purchase that can't be paid any more.

@@ -138,7 +138,7 @@ func (b *booker) fetchSubscription(ctx context.Context, target billing.Target, t
 // its place, and books it.
 func (b *booker) applySubscription(ctx context.Context, tx pgx.Tx, in billing.ApplyIn) (billing.Outcome, error) {
 	if in.Fetched.Subscription == nil {
-		return billing.Outcome{State: billing.EventIgnored, Reason: "not an invoice of a subscription"}, nil
+		return noteInvoice(ctx, tx, in.Fetched)
 	}
 	found, err := billing.Find(ctx, tx, in.Fetched.Subscription.ID)
 	if err != nil {
@@ -161,6 +161,17 @@ func (b *booker) applySubscription(ctx context.Context, tx pgx.Tx, in billing.Ap
 	}
 	out.Reopen = append(out.Reopen, linked...)
 	return out, b.followSubscription(ctx, tx, out, b.cfg.Now())
+}
+
+// noteInvoice keeps the invoice of a purchase on Stripe's page. No other invoice without a
+// subscription is ours.
+func noteInvoice(ctx context.Context, tx pgx.Tx, said billing.Fetched) (billing.Outcome, error) {
+	for _, inv := range said.Invoices {
+		if noted, err := billing.NoteInvoice(ctx, tx, inv); noted || err != nil {
+			return billing.Outcome{State: billing.EventDone, Reason: "the invoice of a purchase"}, err
+		}
+	}
+	return billing.Outcome{State: billing.EventIgnored, Reason: "not an invoice of a subscription"}, nil
 }
 
 // followSubscription lets the team's seat assignments follow what was bought, in the same

@@ -77,6 +77,9 @@ func (f *fake) FetchInvoice(_ context.Context, id string) (billing.Fetched, erro
 	return look(f, id, func() (billing.Fetched, bool) {
 		for sub, list := range f.invoices {
 			for _, i := range list {
+				if i.ID == id && sub == "" {
+					return billing.Fetched{Invoices: []billing.Invoice{i}}, true
+				}
 				if i.ID == id {
 					s := f.subs[sub]
 					return billing.Fetched{Subscription: &s, Invoices: []billing.Invoice{i}}, true

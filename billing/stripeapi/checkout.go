@@ -45,7 +45,7 @@ func (c *Client) createCheckout(ctx context.Context, in billing.CheckoutIn) (*st
 		}
 		price = found
 	}
-	session, err := post[stripe.CheckoutSession](ctx, c, "/v1/checkout/sessions", checkoutParams(in, price), checkoutKey(in.PurchaseID))
+	session, err := post[stripe.CheckoutSession](ctx, c, "/v1/checkout/sessions", c.checkoutParams(in, price), checkoutKey(in.PurchaseID))
 	var refused *Error
 	if errors.As(err, &refused) && refused.Status == 400 && in.PriceID == "" {
 		// The key may have been given to another price since we looked.
@@ -56,7 +56,7 @@ func (c *Client) createCheckout(ctx context.Context, in billing.CheckoutIn) (*st
 
 func checkoutKey(purchaseID string) string { return "purser-checkout-" + purchaseID }
 
-func checkoutParams(in billing.CheckoutIn, price string) *stripe.CheckoutSessionParams {
+func (c *Client) checkoutParams(in billing.CheckoutIn, price string) *stripe.CheckoutSessionParams {
 	metadata := map[string]string{}
 	maps.Copy(metadata, in.Metadata)
 	metadata[billing.MetadataPurchase] = in.PurchaseID
@@ -71,6 +71,11 @@ func checkoutParams(in billing.CheckoutIn, price string) *stripe.CheckoutSession
 		// Stripe doesn't copy a session's metadata to its payment, and a refund or a dispute leads to the
 		// payment only.
 		PaymentIntentData: &stripe.CheckoutSessionPaymentIntentDataParams{Metadata: metadata},
+	}
+	if !c.withoutInvoices {
+		// The invoice doesn't get our metadata: it must not look like one that pays for credits by itself.
+		// The session alone brings them (P1).
+		params.InvoiceCreation = &stripe.CheckoutSessionInvoiceCreationParams{Enabled: stripe.Bool(true)}
 	}
 	if in.CustomerID != "" {
 		params.Customer = stripe.String(in.CustomerID)
@@ -93,6 +98,7 @@ func toSession(from *stripe.CheckoutSession) billing.CheckoutSession {
 		CustomerID:      customerID(from.Customer),
 		SubscriptionID:  subscriptionID(from.Subscription),
 		PaymentIntentID: paymentIntentID(from.PaymentIntent),
+		InvoiceID:       invoiceID(from.Invoice),
 		Amount:          from.AmountTotal,
 		Currency:        string(from.Currency),
 		PaidAt:          paidAt(from),

@@ -29,6 +29,9 @@ func TestFetchCheckoutSession(t *testing.T) {
 		"P1_PaidWhenItWasCharged": {`"payment_intent": ` + charged + `,`, func(s *billing.CheckoutSession) {
 			s.PaymentIntentID, s.PaidAt = "pi_1", at(1709251400)
 		}},
+		"P1_WithTheInvoiceThatStripeWroteOfIt": {`"invoice": "in_1", "payment_intent": ` + charged + `,`, func(s *billing.CheckoutSession) {
+			s.InvoiceID, s.PaymentIntentID, s.PaidAt = "in_1", "pi_1", at(1709251400)
+		}},
 		"P1_ATotalOfNothingIsPaidAtOnce": {`"payment_status": "no_payment_required", "amount_total": 0,`, func(s *billing.CheckoutSession) {
 			s.PaymentStatus, s.Amount, s.PaidAt = "no_payment_required", 0, at(1709251200)
 		}},
@@ -95,8 +98,19 @@ func TestCreateCheckout(t *testing.T) {
 			"success_url": {"https://app.example.com/ok?a=1&b=2"}, "cancel_url": {"https://app.example.com/no"},
 			"metadata[purser_purchase]": {"top_1"}, "metadata[purser_team]": {"acme"},
 			"payment_intent_data[metadata][purser_purchase]": {"top_1"}, "payment_intent_data[metadata][purser_team]": {"acme"},
+			"invoice_creation[enabled]": {"true"}, // and none of our metadata
 		})
 		same(t, "the caller's metadata", in.Metadata, map[string]string{billing.MetadataTeam: "acme"})
+	})
+
+	t.Run("WithoutInvoicesNoneIsAskedFor", func(t *testing.T) {
+		t.Parallel()
+		fake := newStripe(t)
+		fake.says(create, http.StatusOK, session(""))
+		if _, err := fake.client(t, func(c *stripeapi.Config) { c.WithoutInvoices = true }).CreateCheckout(t.Context(), purchase()); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "asked for", fake.asked()[0].form.Has("invoice_creation[enabled]"), false)
 	})
 
 	t.Run("WithoutCustomerStripeMakesOne", func(t *testing.T) {

@@ -32,6 +32,8 @@ type Config struct {
 	Key     string // a secret or a restricted key; its prefix tells live from test mode
 	BaseURL string // another host than Stripe's, such as the local Stripe; no /v1
 	Portal  string // the billing portal's configuration; default: the account's default one
+	// WithoutInvoices sells on Checkout pages without an invoice: Stripe takes a fee for each.
+	WithoutInvoices bool
 
 	// Now is asked for pacing and waiting only, never for what counts as billing time.
 	Now func() time.Time
@@ -62,6 +64,8 @@ type Client struct {
 	portal  string
 	now     func() time.Time
 	prices  priceCache
+
+	withoutInvoices bool
 }
 
 var _ billing.Stripe = (*Client)(nil)
@@ -91,6 +95,8 @@ func New(cfg Config) (*Client, error) {
 		portal:  cfg.Portal,
 		now:     cfg.Now,
 		prices:  priceCache{known: map[string]knownPrice{}},
+
+		withoutInvoices: cfg.WithoutInvoices,
 	}, nil
 }
 

@@ -65,6 +65,7 @@ func toInvoice(from *stripe.Invoice, lines []*stripe.InvoiceLineItem) billing.In
 		CustomerID:     customerID(from.Customer),
 		Status:         string(from.Status),
 		BillingReason:  string(from.BillingReason),
+		PaidWith:       paymentIntentID(from.PaymentIntent),
 		CreatedAt:      instant(from.Created),
 	}
 	if from.StatusTransitions != nil {

@@ -67,6 +67,13 @@ func paymentIntentID(p *stripe.PaymentIntent) string {
 	return p.ID
 }
 
+func invoiceID(i *stripe.Invoice) string {
+	if i == nil {
+		return ""
+	}
+	return i.ID
+}
+
 // priceWords gives a price's id and lookup key. An item's price can be null.
 func priceWords(p *stripe.Price) (id, lookupKey string) {
 	if p == nil {

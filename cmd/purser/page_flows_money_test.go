@@ -85,7 +85,7 @@ func (f *flow) checkout() {
 	f.Says("Thank you. The credits are here as soon as the payment is.")
 	f.worked()
 	f.show("/billing")
-	if row := f.Card("h-bought").Row("1,000 credits"); row[2] != "1,000" || row[3] != "10.00 USD" || row[4] != "paid" || row[5] != "Receipt" {
+	if row := f.Card("h-bought").Row("1,000 credits"); row[2] != "1,000" || row[3] != "10.00 USD" || row[4] != "paid" || row[5] != "Invoice Receipt" {
 		f.t.Errorf("the purchase: %q", row)
 	}
 	f.Press("Buy 5,000 credits")

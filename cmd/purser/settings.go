@@ -68,6 +68,7 @@ type stripeFlags struct {
 	StripeKey secret `name:"stripe-key" env:"PURSER_STRIPE_KEY" placeholder:"KEY" help:"A secret or restricted key of Stripe. Its prefix tells live from test mode."`
 	StripeURL string `name:"stripe-url" env:"PURSER_STRIPE_URL" placeholder:"URL" help:"A local Stripe instead of Stripe's own address. Refused with a live key."`
 	Portal    string `name:"stripe-portal" env:"PURSER_STRIPE_PORTAL" placeholder:"ID" help:"The configuration of Stripe's billing portal, as purser stripe setup makes it (bpc_…). Default: the account's own default."`
+	Invoices  bool   `name:"stripe-invoices" env:"PURSER_STRIPE_INVOICES" default:"true" negatable:"" help:"Have Stripe write an invoice of each pack that is bought on its page; Stripe takes a fee for it."`
 }
 
 // check gives what is missing or wrong.
@@ -93,7 +94,7 @@ func (f stripeFlags) pages() []string {
 }
 
 func (f stripeFlags) client(p *program, logger *slog.Logger) (*stripeapi.Client, error) {
-	client, err := stripeapi.New(stripeapi.Config{Key: f.StripeKey.reveal(), BaseURL: f.StripeURL, Portal: f.Portal, Now: p.now, Logger: logger})
+	client, err := stripeapi.New(stripeapi.Config{Key: f.StripeKey.reveal(), BaseURL: f.StripeURL, Portal: f.Portal, WithoutInvoices: !f.Invoices, Now: p.now, Logger: logger})
 	if err != nil {
 		return nil, usage("PURSER_STRIPE_KEY or PURSER_STRIPE_URL is wrong: %v", err)
 	}

@@ -67,9 +67,7 @@ func (s *Server) payOnce(cs *checkoutSession, m *paymentMethod, with Payment) er
 	cs.status, cs.intent = "complete", pi
 	if pi.status == "succeeded" {
 		cs.paymentStatus = "paid"
-		if cs.withInvoice {
-			s.invoiceSession(cs)
-		}
+		s.invoiceSession(cs)
 	}
 	s.tell(cs.clock(s), "checkout.session.completed", cs)
 	return nil
@@ -94,8 +92,11 @@ func (s *Server) sessionIntent(cs *checkoutSession) *paymentIntent {
 	return pi
 }
 
-// invoiceSession writes the invoice of a payment that has been made (invoice_creation).
+// invoiceSession writes the invoice of a payment that has been made, if the session is to have one (invoice_creation).
 func (s *Server) invoiceSession(cs *checkoutSession) {
+	if !cs.withInvoice {
+		return
+	}
 	s.together(func() {
 		inv := s.newInvoice(cs.customer, nil, "manual", false)
 		inv.currency, inv.metadata, inv.autoAdvance = cs.currency, cs.invoiceMetadata, false
@@ -106,6 +107,10 @@ func (s *Server) invoiceSession(cs *checkoutSession) {
 			}
 			s.addItem(i)
 			s.take(inv, i)
+		}
+		inv.discount = nil // the customer's was no part of what was paid
+		if cs.coupon != nil {
+			inv.discount = &discount{id: s.id("di"), coupon: cs.coupon, start: inv.created, customer: cs.customer.id}
 		}
 		cs.invoice = inv
 		s.tell(inv.clock(), "invoice.created", inv)
@@ -177,6 +182,7 @@ func (s *Server) paySubscription(cs *checkoutSession, m *paymentMethod, with Pay
 func (s *Server) sessionPaid(cs *checkoutSession) {
 	if cs.status == "complete" && cs.paymentStatus == "unpaid" {
 		cs.paymentStatus = "paid"
+		s.invoiceSession(cs)
 		s.tell(cs.clock(s), "checkout.session.async_payment_succeeded", cs)
 	}
 }

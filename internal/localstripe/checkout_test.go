@@ -110,23 +110,24 @@ func TestCheckout(t *testing.T) {
 			"pm_usBankAccount_success": "checkout.session.async_payment_succeeded", "pm_usBankAccount_insufficientFunds": "checkout.session.async_payment_failed",
 		} {
 			w := open(t)
-			cs := w.checkout()
+			cs := w.checkout(invoiced)
 			if err := w.PaySession(t.Context(), cs.ID, Payment{Method: method}); err != nil {
 				t.Fatal(err)
 			}
+			same(t, "an invoice while it takes its time", w.session(cs.ID).Invoice == nil, true)
 			same(t, "payment", w.session(cs.ID).PaymentStatus, stripe.CheckoutSessionPaymentStatusUnpaid)
 			same(t, "status", w.session(cs.ID).Status, stripe.CheckoutSessionStatusComplete)
 			mark := w.lastEvent()
 			w.advance(newYear.AddDate(0, 0, 5))
 			same(t, want, slices.Contains(w.kinds(mark), want), true)
+			same(t, "an invoice in the end", w.session(cs.ID).Invoice != nil, method == "pm_usBankAccount_success")
+			same(t, "invoice.paid", slices.Contains(w.kinds(mark), "invoice.paid"), method == "pm_usBankAccount_success")
 		}
 	})
 
 	t.Run("InvoiceCreationAddsAPaidInvoice", func(t *testing.T) {
 		w := open(t)
-		cs := w.checkout(func(in *stripe.CheckoutSessionParams) {
-			in.InvoiceCreation = &stripe.CheckoutSessionInvoiceCreationParams{Enabled: stripe.Bool(true)}
-		})
+		cs := w.checkout(invoiced)
 		mark := w.lastEvent()
 		if err := w.PaySession(t.Context(), cs.ID, Payment{Email: "ada@example.com"}); err != nil {
 			t.Fatal(err)
@@ -135,6 +136,36 @@ func TestCheckout(t *testing.T) {
 		inv := w.inv(w.session(cs.ID).Invoice.ID)
 		same(t, "paid", inv.AmountPaid, 1800)
 		same(t, "payment", inv.PaymentIntent.ID, w.session(cs.ID).PaymentIntent.ID)
+		same(t, "reason", inv.BillingReason, stripe.InvoiceBillingReasonManual)
+		same(t, "subscription", inv.Subscription == nil, true)
+		same(t, "metadata", len(inv.Metadata), 0)
+		same(t, "the charge's", must(w.api.Charges.Get(inv.Charge.ID, nil))(t).Invoice.ID, inv.ID)
+	})
+
+	t.Run("ItsInvoiceSaysWhatWasPaid_AfterADiscount", func(t *testing.T) {
+		w := open(t)
+		half := must(w.api.Coupons.New(&stripe.CouponParams{PercentOff: stripe.Float64(50), Duration: stripe.String("once")}))(t)
+		cs := w.checkout(invoiced, func(in *stripe.CheckoutSessionParams) {
+			in.Discounts = []*stripe.CheckoutSessionDiscountParams{{Coupon: &half.ID}}
+		})
+		if err := w.PaySession(t.Context(), cs.ID, Payment{Email: "ada@example.com"}); err != nil {
+			t.Fatal(err)
+		}
+		inv := w.inv(w.session(cs.ID).Invoice.ID)
+		same(t, "total", inv.Total, 900)
+		same(t, "paid", inv.AmountPaid, w.session(cs.ID).AmountTotal)
+		same(t, "remaining", inv.AmountRemaining, 0)
+	})
+
+	t.Run("WithoutInvoiceCreationThereIsNone", func(t *testing.T) {
+		w := open(t)
+		cs := w.checkout()
+		mark := w.lastEvent()
+		if err := w.PaySession(t.Context(), cs.ID, Payment{Email: "ada@example.com"}); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "invoice.paid", slices.Contains(w.kinds(mark), "invoice.paid"), false)
+		same(t, "invoice", w.session(cs.ID).Invoice == nil, true)
 	})
 
 	t.Run("ModeSubscriptionMakesCustomerAndSubscription", func(t *testing.T) {
@@ -194,4 +225,9 @@ func fetch(t *testing.T, address string, form url.Values) seen {
 		t.Fatal(err)
 	}
 	return seen{status: answer.StatusCode, location: answer.Header.Get("Location"), body: string(body)}
+}
+
+// invoiced has Stripe write an invoice of what is paid.
+func invoiced(in *stripe.CheckoutSessionParams) {
+	in.InvoiceCreation = &stripe.CheckoutSessionInvoiceCreationParams{Enabled: stripe.Bool(true)}
 }

@@ -17,6 +17,7 @@ var Unverified = []Fact{
 	{"idempotency", "an equal key in flight is 409 only while a call is delayed on demand"},
 	{"first period cut by an anchor or cancel_at", "its line has type subscription and proration true"},
 	{"no-cost Checkout session in mode payment", "payment_status is no_payment_required and there is no PaymentIntent"},
+	{"invoice_creation", "the invoice is written and paid before the session tells that it is, gets no metadata of the session, and takes off no discount but the session's; a session that costs nothing gets none"},
 	{"paused", "customer.subscription.updated comes before customer.subscription.paused, and likewise for resumed"},
 	{"send_invoice", "the first invoice is a draft for an hour too; past_due begins at the due date"},
 	{"billing portal", "in the default configuration an increase of seats is invoiced at once, a decrease leaves its credit pending"},

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
 	"purser/billing"
+	"purser/internal/gather"
 )
 
 // eventWorker works one event of the inbox.
@@ -35,7 +37,7 @@ func (e *eventWorker) Work(ctx context.Context, job *river.Job[billing.EventArgs
 	if event.SettledAt != nil {
 		return nil
 	}
-	outcome, err := e.w.workEvent(ctx, event)
+	outcome, err := e.try(ctx, event)
 	log := e.w.cfg.Logger.With(slog.String("event", event.ID), slog.String("type", event.Type), slog.String("object", event.ObjectID),
 		slog.Int("attempt", job.Attempt))
 	if err != nil {
@@ -45,6 +47,19 @@ func (e *eventWorker) Work(ctx context.Context, job *river.Job[billing.EventArgs
 	log.InfoContext(ctx, "event worked", slog.String("state", string(outcome.State)), slog.String("reason", outcome.Reason),
 		slog.Duration("waited", started.Sub(job.CreatedAt)))
 	return nil
+}
+
+// try works an event. One that makes us panic fails like any other: it is tried again, and
+// then set aside.
+func (e *eventWorker) try(ctx context.Context, event billing.Event) (out billing.Outcome, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			failed := &gather.Panic{Value: value, Stack: debug.Stack()}
+			e.w.cfg.Logger.ErrorContext(ctx, "working an event panicked", slog.String("event", event.ID), slog.String("stack", string(failed.Stack)))
+			err = failed
+		}
+	}()
+	return e.w.workEvent(ctx, event)
 }
 
 // setAside marks an event that was tried to the end as failed, so that an operator sees

@@ -40,6 +40,36 @@ func TestTrouble(t *testing.T) {
 		w.audit()
 	})
 
+	t.Run("E2_WhatMakesUsPanicIsSetAsideTooAndHurtsNothingElse", func(t *testing.T) {
+		t.Parallel()
+		d, team := acme(t, 5)
+		d.fake.gate = func(id string) {
+			if id == "sub_odd" {
+				panic("it is too odd")
+			}
+		}
+		d.start()
+		stage, err := NewStager(d.pool, quiet())
+		ok(t, err)
+		for _, event := range []billing.Event{
+			d.makeEvent("customer.subscription.created", "sub_odd", "cus_1"), d.makeEvent("customer.subscription.created", "sub_1", "cus_1"),
+		} {
+			d.inTx(func(tx pgx.Tx) error {
+				if _, err := billing.RecordEvent(t.Context(), tx, event); err != nil {
+					return err
+				}
+				if err := stage.Events(t.Context(), tx, []billing.EventArgs{event.Args()}); err != nil {
+					return err
+				}
+				_, err := tx.Exec(t.Context(), `UPDATE river_job SET max_attempts = 1 WHERE kind = 'stripe_event'`) // of 20
+				return err
+			})
+		}
+		d.until("both are worked", func() bool { return d.count(`SELECT count(*) FROM events WHERE state = 'received'`) == 0 })
+		same(t, "set aside, and why", d.count(`SELECT count(*) FROM events WHERE state = 'failed' AND reason LIKE '%too odd%'`), 1)
+		same(t, "B12 of the other", figures(d.read(team.BookID)), figures(seatsOf(5)))
+	})
+
 	t.Run("E2_ASlowStripeIsTriedAgainAndThenAnswered", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)

@@ -16,9 +16,11 @@ type Figures struct {
 	// only its payment grants it, even on a plan that doesn't wait for payments.
 	Lapsed bool `json:"lapsed,omitempty"`
 	// Mixed: plans that prorate and plans that don't have led in turn. Uncredited is what
-	// the target counts that prorated increases didn't grant.
+	// the target counts that prorated increases didn't grant, and Kept what it doesn't count
+	// that prorated decreases left. At most one of them is more than 0.
 	Mixed      bool  `json:"mixed,omitempty"`
 	Uncredited int64 `json:"uncredited,omitempty"`
+	Kept       int64 `json:"kept,omitempty"`
 }
 
 // PlanFigures are one plan's credits and rules.
@@ -117,7 +119,7 @@ func planFigures(c *Catalog, name string, prior *Figures) PlanFigures {
 // union keeps the figures of plans that the subscription no longer has, so that one
 // which comes back within the period counts as it did. The plans it has stay first.
 func union(now, prior *Figures) *Figures {
-	now.Uncredited = prior.Uncredited
+	now.Uncredited, now.Kept = prior.Uncredited, prior.Kept
 	now.Mixed = prior.Mixed || now.Mapped() && prior.Mapped() && now.Rules().Proration != prior.Rules().Proration
 	for _, p := range prior.Plans {
 		if now.plan(p.Name) == nil {

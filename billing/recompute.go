@@ -136,12 +136,26 @@ func (s *State) targetNow(sub *Sub, p *Period) int64 {
 }
 
 func (s *State) increase(sub *Sub, p *Period, target int64, at time.Time) error {
-	due := p.share(target-p.Target, at, false)
-	p.Figures.Uncredited += target - p.Target - due
+	due := p.moreBy(target-p.Target, at)
 	off := min(p.Owed, due)
 	p.Owed -= off
 	p.Target, p.dirty = target, true
 	return s.issue(sub, p, due-off, at, fmt.Sprintf("%d seats from now on", p.Seats))
+}
+
+// moreBy is what a rise of the target grants. Between plans that prorate and plans that
+// don't, the whole of a rise would come on top of what a prorated fall before it left: there
+// that comes first, so that seats that went and came back bring nothing twice (B10).
+func (p *Period) moreBy(rise int64, at time.Time) int64 {
+	var there int64
+	if p.Figures.Mixed {
+		there = min(rise, p.Figures.Kept)
+	}
+	due := p.share(rise-there, at, false)
+	kept := min(p.Figures.Kept, rise-due)
+	p.Figures.Kept -= kept
+	p.Figures.Uncredited += rise - due - kept
+	return due
 }
 
 // lessBy is what a fall of the target takes. Between plans that prorate and plans that
@@ -153,7 +167,9 @@ func (p *Period) lessBy(fall int64, at time.Time) int64 {
 	if p.Figures.Mixed {
 		due = fall - min(fall, p.Figures.Uncredited)
 	}
-	p.Figures.Uncredited -= min(p.Figures.Uncredited, fall-due)
+	uncredited := min(p.Figures.Uncredited, fall-due)
+	p.Figures.Uncredited -= uncredited
+	p.Figures.Kept += fall - due - uncredited
 	return due
 }
 

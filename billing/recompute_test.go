@@ -180,6 +180,17 @@ func TestPlanChange(t *testing.T) {
 				switches("2025-06-16", item("team_month", 5)).has("monthly: pool 5000; 2025-06-01..2025-07-02")
 		}
 	})
+	t.Run("B10_SeatsThatWentAndCameBackMintNothing_WhereOnlyTheFirstPlanProrates", func(t *testing.T) {
+		s := mixed(t, []func(*Plan){proration}, nil)
+		s.seats(0).on("2025-06-16").remembers(1, "T 0 O 0 granted 5000 taken 2500")
+		s.switches("2025-06-16", item("business_month", 0)).seats(5).on("2025-06-16").remembers(1, "T 10000 O 0 granted 12500 taken 2500")
+	})
+	t.Run("B11_OfASeatThatWentAShareIsLeft_AndABiggerPlanCountsIt", func(t *testing.T) {
+		s := mixed(t, []func(*Plan){proration}, nil)
+		s.seats(4).on("2025-06-16").remembers(1, "T 4000 O 0 granted 5000 taken 500")
+		s.switches("2025-06-16", item("business_month", 4)).remembers(1, "T 8000 O 0 granted 8500 taken 500").
+			switches("2025-06-16", item("team_month", 4)).remembers(1, "T 4000 O 0 granted 8500 taken 4500")
+	})
 	t.Run("B13_PlansBesideEachOther", func(t *testing.T) {
 		begin(t).switches("2025-06-10", item("team_month", 5), item("business_month", 2)).remembers(1, "T 9000 O 0 granted 9000 taken 0").
 			switches("2025-06-11", item("business_month", 2)).remembers(1, "T 4000 O 0 granted 9000 taken 5000")

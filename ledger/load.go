@@ -21,8 +21,8 @@ type Querier interface {
 type Want struct {
 	Book    int64
 	Keys    []string
-	Holds   []int64
-	Undo    []int64
+	Holds   []int64 // to be settled, with the entries that made them
+	Undo    []int64 // entries to be given back, with what was given back of them already
 	Origins []string
 	Drawn   []string // holders whose draws from the main account are wanted
 }
@@ -121,6 +121,7 @@ type loader struct {
 	keys               []string
 	holdBooks, holdIDs []int64
 	undoBooks, undoIDs []int64
+	byNumber           []EntryRef // entries that are wanted for either
 	originBooks        []int64
 	origins            []string
 	drawnBooks         []int64
@@ -164,11 +165,13 @@ func (l *loader) want(w Want) {
 	}
 	for _, id := range w.Holds {
 		l.holdBooks, l.holdIDs = append(l.holdBooks, w.Book), append(l.holdIDs, id)
+		l.byNumber = append(l.byNumber, EntryRef{w.Book, id})
 	}
 	for _, id := range w.Undo {
 		if ref := (EntryRef{w.Book, id}); !l.undo[ref] { // what was given back of it must be added up once
 			l.undo[ref] = true
 			l.undoBooks, l.undoIDs = append(l.undoBooks, w.Book), append(l.undoIDs, id)
+			l.byNumber = append(l.byNumber, ref)
 		}
 	}
 	for _, o := range w.Origins {

@@ -15,9 +15,10 @@ import (
 // queueEntries loads the entries whose keys or numbers were asked for, with what they
 // posted or, of a hold, drew.
 func (l *loader) queueEntries() {
-	if len(l.keys)+len(l.undoIDs) == 0 {
+	if len(l.keys)+len(l.byNumber) == 0 {
 		return
 	}
+	books, sequences := RefColumns(l.byNumber)
 	l.batch.Queue(`
 		SELECT e.book_id, e.sequence, e.kind, e.key, e.request_hash, e.actor, e.at, e.created_at, e.credits, e.holder_id,
 		       e.memo, e.reference, e.metadata, COALESCE(e.undoes, 0), e.peer_book_id, e.peer_sequence,
@@ -37,7 +38,7 @@ func (l *loader) queueEntries() {
 			SELECT array_agg(lot_id ORDER BY line) AS lots, array_agg(account_id ORDER BY line) AS accounts,
 			       array_agg(credits ORDER BY line) AS credits
 			FROM hold_draws WHERE book_id = e.book_id AND hold_id = e.sequence AND e.kind = 'hold') h`,
-		l.keyBooks, l.keys, l.undoBooks, l.undoIDs,
+		l.keyBooks, l.keys, books, sequences,
 	).Query(func(rows pgx.Rows) error {
 		for rows.Next() {
 			e, err := scanWholeEntry(rows)

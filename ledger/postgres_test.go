@@ -170,6 +170,24 @@ func TestWrite(t *testing.T) {
 		}
 		wantSound(t, tx)
 	})
+	t.Run("B4_DueMayBeEarlyUntilItComesAndIsRightFromThenOn", func(t *testing.T) {
+		tx, b := setup(t)
+		held := hold(t, b, "h", 1, day(2), From(mainOf(t, b)))
+		write(t, tx, b)
+		b = open(t, tx, day(1), Want{Book: b.ID, Holds: []int64{held}})
+		must(t)(b.Capture(ask("c", day(1)), held, 1))
+		write(t, tx, b)
+		wantSound(t, tx)
+		if b = open(t, tx, day(1), Want{Book: b.ID}); !equalTimes(b.loadedDue, until(2)) || !equalTimes(b.NextDue(), until(30)) {
+			t.Errorf("due %v, and next %v", b.loadedDue, b.NextDue())
+		}
+		b = open(t, tx, day(2), Want{Book: b.ID})
+		write(t, tx, b)
+		if b = open(t, tx, day(2), Want{Book: b.ID}); !equalTimes(b.loadedDue, until(30)) {
+			t.Errorf("due %v once the sweep has come by", b.loadedDue)
+		}
+		wantSound(t, tx)
+	})
 }
 
 func TestOpen(t *testing.T) {

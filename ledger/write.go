@@ -86,7 +86,7 @@ func queueBookRows(batch *pgx.Batch, books []*Book) {
 	var ids, sequences []int64
 	var windows, dues []*time.Time
 	for _, b := range books {
-		due := b.NextDue()
+		due := b.dueKept()
 		if len(b.entries) == 0 && b.Window.Equal(b.loadedWindow) && equalTimes(due, b.loadedDue) {
 			continue
 		}
@@ -100,6 +100,18 @@ func queueBookRows(batch *pgx.Batch, books []*Book) {
 		UPDATE books SET sequence = u.sequence, window_start = u.window_start, due_at = u.due_at
 		FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[], $4::timestamptz[]) AS u (id, sequence, window_start, due_at)
 		WHERE books.id = u.id`, ids, sequences, windows, dues)
+}
+
+// dueKept is when the book is to be looked at next. As long as the instant that is written
+// down hasn't come it stays, though less may be due then: it may be early, and holds that
+// are captured one after the other would move it with each batch, whose row couldn't be
+// changed in place since it is indexed.
+func (b *Book) dueKept() *time.Time {
+	due := b.NextDue()
+	if b.loadedDue == nil || !b.loadedDue.After(b.at) || due != nil && due.Before(*b.loadedDue) {
+		return due
+	}
+	return b.loadedDue
 }
 
 func equalTimes(a, b *time.Time) bool {

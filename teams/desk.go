@@ -186,8 +186,9 @@ func (d *desk) wants(ins []SpendIn) []ledger.Want {
 		}
 		if in.Of.Sequence != 0 && d.mayHold(team, whom.user, in.Of.Book) {
 			w := want(in.Of.Book)
-			w.Undo = append(w.Undo, in.Of.Sequence)
-			if in.Op != OpReverse {
+			if in.Op == OpReverse {
+				w.Undo = append(w.Undo, in.Of.Sequence)
+			} else {
 				w.Holds = append(w.Holds, in.Of.Sequence)
 			}
 		}

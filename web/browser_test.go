@@ -118,7 +118,9 @@ func TestBrowser_AxeFindsNothingOnWhatFormsLeadTo(t *testing.T) {
 	c.goTo("/page/teams/acme/moves/allocate?look=1&to=cleo&credits=5")
 	press("Move 5 credits", "Done: 5 credits are set aside")
 	c.goTo("/page/teams/acme/billing")
-	c.Card("h-topup").Fill("At most so much money a month", "ten")
+	for _, field := range []string{"When this many credits are left", "At most so many credits a month", "At most so much money a month"} {
+		c.Card("h-topup").Fill(field, "ten")
+	}
 	press("Save", "Automatic top-up")
 	c.goTo("/page/teams/acme/billing/unassign")
 	press("Confirm", "The subscription is yours alone again")

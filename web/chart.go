@@ -1,12 +1,21 @@
 package web
 
+import "unicode/utf8"
+
 // chart is days drawn as columns.
 type chart struct {
 	Columns []column
 	Lines   []gridLine
+	Left    int64 // where the columns begin, right of the labels
 	Width   int64
 	Height  int64
 }
+
+// LabelsEnd is where the labels of the lines end.
+func (c chart) LabelsEnd() int64 { return c.Left - 10 }
+
+// LinesStart is where the lines begin.
+func (c chart) LinesStart() int64 { return c.Left - 4 }
 
 // column is one day: what was spent stands on the line, and what was given back hangs under
 // it, each on the day on which it happened.
@@ -30,7 +39,8 @@ type gridLine struct {
 // Where things are in a chart, in the units that it is drawn in.
 const (
 	chartWidth  = 720
-	chartLeft   = 56
+	chartLeft   = 56 // at least
+	digitWidth  = 7
 	chartTop    = 10
 	chartFloor  = 180
 	chartHeight = 204
@@ -53,11 +63,15 @@ func (v *visit) chartOf(days []dayUsed) chart {
 	for n := -(bottom / step); n <= top/step; n++ {
 		c.Lines = append(c.Lines, gridLine{line - height(n*step), v.N(n * step), n == 0})
 	}
+	c.Left = chartLeft
+	for _, l := range c.Lines {
+		c.Left = max(c.Left, int64(utf8.RuneCountInString(l.Label))*digitWidth+12)
+	}
 	count := int64(len(days))
 	every := (len(days) + labelsMax - 1) / labelsMax
 	for i, d := range days {
-		from := chartLeft + int64(i)*(chartWidth-chartLeft)/count
-		until := chartLeft + int64(i+1)*(chartWidth-chartLeft)/count
+		from := c.Left + int64(i)*(chartWidth-c.Left)/count
+		until := c.Left + int64(i+1)*(chartWidth-c.Left)/count
 		gap := min(4, (until-from)/4)
 		col := column{X: from, Width: max(1, until-from-gap), Spent: stretch{line - height(d.Spent), height(d.Spent)}, Reversed: stretch{line, height(d.Reversed)}}
 		if i%every == 0 {

@@ -14,6 +14,7 @@ import (
 type explainPage struct {
 	*billing.Explanation
 	Ends []ending
+	Came bar // where the total came from
 }
 
 // memberPage is one member, for whoever manages the team.
@@ -39,7 +40,7 @@ func (s *Server) explain(ctx context.Context, tx pgx.Tx, v *visit) (view, error)
 	if err != nil {
 		return view{}, err
 	}
-	return view{"explain", v.T("explain.title"), &explainPage{e, endings(e.Pool.Lots)}}, nil
+	return view{"explain", v.T("explain.title"), &explainPage{e, endings(e.Pool.Lots), v.came(e.Pool)}}, nil
 }
 
 func (s *Server) member(ctx context.Context, tx pgx.Tx, v *visit) (view, error) {

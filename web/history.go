@@ -25,6 +25,7 @@ type line struct {
 	From   []string
 	To     []string
 	Source []ledger.Source
+	Why    string
 }
 
 // historyPage is a page of a history.
@@ -41,7 +42,8 @@ type historyPage struct {
 var historyKinds = []ledger.EntryKind{
 	ledger.KindGrant, ledger.KindSpend, ledger.KindHold, ledger.KindCapture, ledger.KindRelease, ledger.KindReversal, ledger.KindAllocation,
 	ledger.KindReclaim, ledger.KindTransfer, ledger.KindContribution, ledger.KindContributionIn, ledger.KindRollover, ledger.KindExpiry,
-	ledger.KindTakeBack, ledger.KindClawback, ledger.KindFreeze, ledger.KindThaw,
+	ledger.KindTakeBack, ledger.KindClawback, ledger.KindClawbackUndone, ledger.KindFreeze, ledger.KindThaw, ledger.KindHoldExpiry,
+	ledger.KindSpendElsewhere, ledger.KindAssignment, ledger.KindAssignmentIn, ledger.KindRedate, ledger.KindDebt, ledger.KindDebtIn,
 }
 
 func (s *Server) registerHistory() {
@@ -53,12 +55,19 @@ func (s *Server) registerHistory() {
 
 // chosenHistory is what the filter chooses, narrowed to what the user may see: of a team those who
 // manage it see all, others what concerns themselves.
-func (v *visit) chosenHistory() (ledger.HistoryFilter, error) {
+func (v *visit) chosenHistory(ctx context.Context, tx pgx.Tx) (ledger.HistoryFilter, error) {
 	f := ledger.HistoryFilter{Book: v.Person.BookID, Reference: v.form.Text("reference")}
 	if v.Team != nil {
 		f.Book, f.Holder = v.Team.BookID, v.form.Text("member")
-		if !v.Manages() {
+		switch {
+		case !v.Manages():
 			f.Holder = v.By.User
+		case strings.Contains(f.Holder, "@"): // an address; whoever has left is found by id
+			id, err := v.findMember(ctx, tx, "member")
+			if err != nil {
+				return f, err
+			}
+			f.Holder = id
 		}
 	}
 	if kind := ledger.EntryKind(v.form.Get("kind")); slices.Contains(historyKinds, kind) {
@@ -86,7 +95,7 @@ func (v *visit) day(name string, later int) (*time.Time, error) {
 }
 
 func (s *Server) history(ctx context.Context, tx pgx.Tx, v *visit) (view, error) {
-	f, err := v.chosenHistory()
+	f, err := v.chosenHistory(ctx, tx)
 	if err != nil {
 		why := v.refusalOf(err)
 		v.Problem = &why
@@ -138,7 +147,7 @@ func (v *visit) lines(ctx context.Context, tx pgx.Tx, rows []ledger.LineDetail) 
 	name := func(id string) string { return Named(people[id], id) }
 	out := make([]line, len(rows))
 	for i, r := range rows {
-		l := line{LineDetail: r, Actor: v.actor(people, r.Actor)}
+		l := line{LineDetail: r, Actor: v.actor(people, r.Actor), Why: v.Memo(r)}
 		if r.Holder != "" {
 			l.Whom = name(r.Holder)
 		}
@@ -149,9 +158,18 @@ func (v *visit) lines(ctx context.Context, tx pgx.Tx, rows []ledger.LineDetail) 
 				l.Source = append(l.Source, p.Source)
 			}
 		}
+		l.From, l.To = v.withoutTransit(l.From), v.withoutTransit(l.To)
 		out[i] = l
 	}
 	return out, nil
+}
+
+// withoutTransit leaves out what credits only pass through within one entry.
+func (v *visit) withoutTransit(places []string) []string {
+	if transit := v.Word("place", "clearing"); len(places) > 1 {
+		return slices.DeleteFunc(places, func(one string) bool { return one == transit })
+	}
+	return places
 }
 
 func once(list []string, one string) []string {
@@ -200,7 +218,7 @@ func (s *Server) historyFile(w http.ResponseWriter, r *http.Request) {
 			return err
 		}
 		var err error
-		f, err = v.chosenHistory()
+		f, err = v.chosenHistory(r.Context(), tx)
 		return err
 	})
 	if err != nil {

@@ -96,7 +96,7 @@ func (s *Server) overviewOf(ctx context.Context, tx pgx.Tx, v *visit, book int64
 	o := &overview{Pool: e.Pool}
 	p := e.Pool
 	o.Went = v.bar(part{"used", p.Used}, part{"held", p.Held}, part{"allocated", p.Allocated}, part{"frozen", p.Frozen}, part{"available", p.Available})
-	o.Came = v.bar(part{"monthly", p.Monthly}, part{"rollover", p.Rollover}, part{"purchased", p.Purchased}, part{"bonus", p.Bonus}, part{"contributed", p.Contributed})
+	o.Came = v.came(p)
 	for _, f := range e.Next {
 		switch {
 		case f.Kind == ledger.KindGrant && o.Grant == nil:
@@ -164,6 +164,9 @@ func (v *visit) warnings(o *overview, topUp billing.AutoTopUp) []warning {
 	if v.Team != nil && v.Team.SuspendedAt != nil {
 		say(true, "suspended", "")
 	}
+	if v.Team == nil && v.Person.SuspendedAt != nil {
+		say(true, "suspended_user", "")
+	}
 	if v.Team != nil && v.Team.ClosedAt != nil {
 		say(true, "closed", "")
 	}
@@ -191,6 +194,11 @@ func (v *visit) warnings(o *overview, topUp billing.AutoTopUp) []warning {
 	return said
 }
 
+// came is where a pool's credits came from.
+func (v *visit) came(p billing.Pool) bar {
+	return v.bar(part{"monthly", p.Monthly}, part{"rollover", p.Rollover}, part{"purchased", p.Purchased}, part{"bonus", p.Bonus}, part{"contributed", p.Contributed})
+}
+
 // part is a part of a whole, by the name that its text and its colour have.
 type part struct {
 	Name    string
@@ -202,6 +210,9 @@ type bar struct {
 	Total int64
 	Parts []segment
 }
+
+// Long tells whether its numbers need more room than others.
+func (b bar) Long() bool { return b.Total >= 100_000_000 }
 
 // segment is a part as it is drawn: from where to where, in thousandths of the bar.
 type segment struct {

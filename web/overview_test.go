@@ -2,6 +2,10 @@ package web_test
 
 import (
 	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"purser/teams"
 )
 
 func TestOverview(t *testing.T) {
@@ -21,6 +25,13 @@ func TestOverview(t *testing.T) {
 	t.Run("T15_AUserSeesTheOwnAccount", func(t *testing.T) {
 		w.Grant(w.User("bob").BookID, 42)
 		w.as("bob", "").want(200, "Your personal credits", "42 available of 42", "Plan None")
+	})
+	t.Run("T16_ASuspendedUserIsToldOnTheOwnPage", func(t *testing.T) {
+		w := newWorld(t)
+		w.User("bob")
+		b := w.as("bob", "").wantNot("suspended")
+		w.Must(func(tx pgx.Tx) error { return teams.SuspendUser(t.Context(), tx, "bob", true, noon) })
+		b.get("/page/account").want(200, "You are suspended: you can't spend. Nothing is lost.")
 	})
 	t.Run("NumbersAndTimesAreTheViewers", func(t *testing.T) {
 		b := w.browser()

@@ -65,6 +65,7 @@ func TestExplain(t *testing.T) {
 			"5,000 credits were granted for this period, and 0 taken back since.",
 			"The total of 5,500 is what was used (1,500), is held (0), set aside for members (700), frozen (0) and available (3,300).",
 			"On 10 Apr 2026, 12:00, 2,500 credits roll over", "5,000 credits are granted, if the renewal is paid",
+			"Where they came from", "Monthly 5,000", "Bonus 500",
 			"Automatic top-up off It is off, so nothing is bought by itself.")
 		b := w.browser()
 		b.get(w.linkIn("ann", "acme", "de-DE", "Pacific/Auckland")).get("/page/teams/acme/explain").want(200, "The total of 5.500", "11 Apr 2026, 00:00")

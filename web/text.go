@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/text/feature/plural"
 	"golang.org/x/text/language"
+	"golang.org/x/text/unicode/bidi"
 )
 
 // All words of the page, a file for each language. A text has {0}, {1} … where what is
@@ -139,5 +140,16 @@ func (s *speech) say(arg any) string {
 	case time.Time:
 		return s.Moment(v)
 	}
-	return fmt.Sprint(arg)
+	return isolated(fmt.Sprint(arg))
+}
+
+// isolated keeps a name that is written from right to left from turning what stands around
+// it in a sentence.
+func isolated(text string) string {
+	for _, r := range text {
+		if p, _ := bidi.LookupRune(r); p.Class() == bidi.R || p.Class() == bidi.AL {
+			return "\u2068" + text + "\u2069"
+		}
+	}
+	return text
 }

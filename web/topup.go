@@ -94,6 +94,14 @@ func (v *visit) Amount(amount int64, code string) string {
 	return digits[:len(digits)-scale] + "." + digits[len(digits)-scale:]
 }
 
+// Set is what a field of a top-up has: nothing, as long as nobody has ever set it.
+func (v *visit) Set(t billing.AutoTopUp, text string) string {
+	if t.Pack == "" {
+		return ""
+	}
+	return text
+}
+
 // CurrencyOf is what a top-up's money is in, as people know it.
 func (v *visit) CurrencyOf(t billing.AutoTopUp) string {
 	code := t.Currency

@@ -35,7 +35,11 @@ const auditHolds = `
 	FROM hold_draws d
 	LEFT JOIN lots l ON l.book_id = d.book_id AND l.id = d.lot_id
 	LEFT JOIN accounts a ON a.book_id = d.book_id AND a.id = d.account_id
-	WHERE d.book_id BETWEEN $1 AND $2 AND (l.id IS NULL OR a.id IS NULL)`
+	WHERE d.book_id BETWEEN $1 AND $2 AND (l.id IS NULL OR a.id IS NULL)
+	UNION ALL
+	SELECT d.book_id, 'hold ' || d.hold_id, 'what is kept belongs to a hold', 'a hold', 'none'
+	FROM hold_draws d LEFT JOIN holds h ON h.book_id = d.book_id AND h.id = d.hold_id
+	WHERE d.book_id BETWEEN $1 AND $2 AND h.id IS NULL`
 
 // auditDebts compares what is owed with the debt account.
 const auditDebts = `

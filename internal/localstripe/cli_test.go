@@ -210,7 +210,7 @@ func refusedTrigger(t *testing.T, cli, home, name string) (requests int32, err e
 
 // happens waits for an event: test clocks move on their own.
 func (w *world) happens(kind string) error {
-	deadline := time.Now().Add(5 * time.Second)
+	deadline := time.Now().Add(30 * time.Second)
 	for {
 		for _, e := range w.Events() {
 			if e.Type == kind {

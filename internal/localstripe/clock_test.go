@@ -51,7 +51,7 @@ func TestClock(t *testing.T) {
 		mine, other := w.subscribe(u, p, 1), w.subscribe(w.payer("pm_card_visa"), p, 1)
 		to := newYear.AddDate(0, 1, 0).Add(2 * time.Hour)
 		must(w.api.TestHelpersTestClocks.Advance(clock.ID, &stripe.TestHelpersTestClockAdvanceParams{FrozenTime: stripe.Int64(to.Unix())}))(t)
-		deadline := time.Now().Add(5 * time.Second)
+		deadline := time.Now().Add(30 * time.Second)
 		for must(w.api.TestHelpersTestClocks.Get(clock.ID, nil))(t).Status != stripe.TestHelpersTestClockStatusReady {
 			if time.Now().After(deadline) {
 				t.Fatal("the clock never got ready")

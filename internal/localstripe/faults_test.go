@@ -205,7 +205,7 @@ func TestDeliveryFaults(t *testing.T) {
 		down, up := w.ear("customer.created"), w.ear("customer.created")
 		w.SetDelivery(Faults{Down: []string{down.url}})
 		must(w.api.Customers.New(&stripe.CustomerParams{}))(t)
-		deadline := time.Now().Add(5 * time.Second)
+		deadline := time.Now().Add(30 * time.Second)
 		for len(up.got()) == 0 && time.Now().Before(deadline) {
 			time.Sleep(time.Millisecond)
 		}

@@ -45,6 +45,7 @@ type Server struct {
 	flying  map[string]bool // idempotency keys of calls that are delayed
 	dunning Dunning
 	trouble []Trouble
+	soothed chan struct{} // closed when trouble is over; nil: nobody waits for that
 	state
 
 	out *outbox

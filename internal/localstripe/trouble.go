@@ -31,11 +31,25 @@ func (s *Server) Disturb(t Trouble) {
 	s.trouble = append(s.trouble, t)
 }
 
-// Soothe ends all trouble.
+// Soothe ends all trouble, and the waits that are under way.
 func (s *Server) Soothe() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.trouble = nil
+	if s.soothed != nil {
+		close(s.soothed)
+		s.soothed = nil
+	}
+}
+
+// soothing is closed when trouble is over.
+func (s *Server) soothing() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.soothed == nil {
+		s.soothed = make(chan struct{})
+	}
+	return s.soothed
 }
 
 func (s *Server) nextTrouble(r *http.Request) (Trouble, bool) {
@@ -58,6 +72,7 @@ func (s *Server) disturbed(w http.ResponseWriter, c *call, requestID string, car
 		s.answerError(w, Trouble{Status: http.StatusConflict}.answer())
 		return
 	}
+	soothed := s.soothing()
 	t, ok := s.nextTrouble(r)
 	if !ok {
 		carryOut(w)
@@ -72,6 +87,7 @@ func (s *Server) disturbed(w http.ResponseWriter, c *call, requestID string, car
 		defer pause.Stop()
 		select {
 		case <-pause.C:
+		case <-soothed:
 		case <-r.Context().Done():
 			return
 		}

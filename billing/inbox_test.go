@@ -185,7 +185,7 @@ func TestRecordEvent(t *testing.T) {
 // waitForALock waits until somebody in the database waits for a lock.
 func waitForALock(t *testing.T, pool *pgxpool.Pool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(30 * time.Second)
 	for {
 		var waiting bool
 		err := pool.QueryRow(t.Context(), `

@@ -21,7 +21,7 @@ func waits(t *testing.T, pool *pgxpool.Pool, expires int64, do func(tx pgx.Tx) e
 			return err
 		}
 		go func() { done <- pgx.BeginFunc(t.Context(), pool, do) }()
-		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
 			var waiting bool
 			err := pool.QueryRow(t.Context(), `
 				SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')`).Scan(&waiting)

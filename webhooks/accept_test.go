@@ -187,13 +187,14 @@ func TestReceiverUnderConcurrency(t *testing.T) {
 
 	t.Run("ManyAtOnceTakeFewTransactions", func(t *testing.T) {
 		t.Parallel()
-		var calls atomic.Int32
+		var calls, judged atomic.Int32
 		b := setup(t, func(c *webhooks.Config) {
 			stage := c.Stage
 			c.Stage = func(ctx context.Context, tx pgx.Tx, args []billing.EventArgs) error {
 				calls.Add(1)
 				return stage(ctx, tx, args)
 			}
+			c.Now = func() time.Time { judged.Add(1); return noon } // as each comes, and just before it waits
 		})
 		// While the inbox is locked whoever comes waits; the first two batches are of one each.
 		locked, err := b.pool.Begin(t.Context())
@@ -206,6 +207,7 @@ func TestReceiverUnderConcurrency(t *testing.T) {
 		done := make(chan map[string]int)
 		go func() { done <- b.deliverAtOnce(t, 200, func(n int) string { return event(fmt.Sprintf("evt_%d", n)) }) }()
 		b.untilBlocked(t, 2)
+		b.until(t, func() bool { return judged.Load() >= 2*200 })
 		if err := locked.Rollback(t.Context()); err != nil {
 			t.Fatal(err)
 		}

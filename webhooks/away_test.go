@@ -125,7 +125,7 @@ func TestReceiverWhileTheDatabaseIsAway(t *testing.T) {
 // breakWhoeverWaits ends the connection that waits for a lock, as soon as one does.
 func (b *bundle) breakWhoeverWaits(t *testing.T) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(30 * time.Second)
 	for {
 		var broken bool
 		err := b.pool.QueryRow(t.Context(), `

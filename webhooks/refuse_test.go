@@ -162,7 +162,7 @@ func TestReceiverOverARealConnection(t *testing.T) {
 	fmt.Fprintf(connection, "POST / HTTP/1.1\r\nHost: x\r\nStripe-Signature: %s\r\nContent-Length: %d\r\n\r\n%s",
 		signature(body[:100], secret, noon), len(body), body[:100])
 	connection.Close()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(30 * time.Second)
 	for seen := ""; !strings.Contains(seen, "body_unreadable"); seen += b.log.take() {
 		select {
 		case <-deadline:

@@ -199,6 +199,19 @@ func (c *callers) await(more int) {
 	}
 }
 
+// notice waits until callers have met a process that is gone: some asked once more, and some
+// gave up. All of them come by each process in turn.
+func (c *callers) notice() {
+	c.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := c.clock().Add(patience); c.again.Load() == 0 || c.given.Load() == 0; <-tick.C {
+		if c.clock().After(deadline) {
+			c.t.Fatalf("%d were asked once more and %d given up: nobody met the process that was killed", c.again.Load(), c.given.Load())
+		}
+	}
+}
+
 // hold holds that the ledger has each acknowledged write once, no other one twice, and
 // credits that add up.
 func (c *callers) hold(db *pgxpool.Pool) {

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long these tests wait for what should happen at once.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // serving is a purser serve that runs within the test.
 type serving struct {

@@ -258,10 +258,11 @@ func TestStandbyGone(t *testing.T) {
 	if err := p.standby.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := spend(time.Second); err == nil {
-		t.Error("acknowledged with no standby there")
-	}
 	p.until("the primary has it alone", func() bool {
+		// On a slow machine the time may be up before there is anything to commit.
+		if _, err := spend(time.Second); err == nil {
+			t.Fatal("acknowledged with no standby there")
+		}
 		var count int
 		p.read(p.primaryDB, `SELECT count(*) FROM entries WHERE key = 'request:once'`, &count)
 		return count == 1
@@ -273,12 +274,17 @@ func TestStandbyGone(t *testing.T) {
 	if out, err := spend(patience); err != nil || !out.Replayed {
 		t.Errorf("with the standby back: %+v, %v", out, err)
 	}
-	var used, replicated int64
+	var used int64
 	p.read(p.primaryDB, `SELECT sum(balance) FROM accounts WHERE id = 2`, &used)
-	p.read(p.standbyDB, `SELECT count(*) FROM entries WHERE key = 'request:once'`, &replicated)
-	if used != 7 || replicated != 1 {
-		t.Errorf("%d credits are used, and the standby has %d entries", used, replicated)
+	if used != 7 {
+		t.Errorf("%d credits are used", used)
 	}
+	// What a standby confirms is on its disk, and a moment later in its tables.
+	p.until("the standby has it", func() bool {
+		var count int
+		p.read(p.standbyDB, `SELECT count(*) FROM entries WHERE key = 'request:once'`, &count)
+		return count == 1
+	})
 }
 
 // TestConnections holds what a connection string leaves open.

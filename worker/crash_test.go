@@ -145,7 +145,7 @@ func workAndDie(point string) {
 		fail(err)
 	} else {
 		fail(w.Start(ctx))
-		time.Sleep(patience)
+		time.Sleep(patience / 2) // whoever waits for it to die is to see it end
 	}
 	fmt.Fprintln(os.Stderr, "nothing came to the point", point)
 	os.Exit(1)

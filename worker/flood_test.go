@@ -90,7 +90,7 @@ func TestFlood(t *testing.T) {
 		business := w.crowd(30)
 		g, address := w.guard()
 		client, err := stripeapi.New(stripeapi.Config{
-			Key: w.stripe.Key(), BaseURL: address, Now: time.Now, RequestsPerSecond: floodRate, Timeout: 300 * time.Millisecond,
+			Key: w.stripe.Key(), BaseURL: address, Now: time.Now, RequestsPerSecond: floodRate, Timeout: time.Second,
 		})
 		ok(t, err)
 		t.Cleanup(client.Close)

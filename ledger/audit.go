@@ -36,7 +36,7 @@ type Summary struct {
 // auditQueries each look at the books from $1 to $2 and give book, place, what, want and
 // got of what is wrong. They read small tables, and of the history what an index leads to.
 var auditQueries = []string{
-	auditHeld, auditSettled, auditUndone, auditPeerLots, auditHolds, auditDebts, auditLots, auditLotMarks, auditBooks,
+	auditHeld, auditSettled, auditUndone, auditPeerLots, auditHolds, auditDebts, auditLots, auditLotMarks, auditCounted, auditOwnAccounts, auditDue,
 }
 
 // reader is the transaction that an audit reads in.
@@ -69,11 +69,35 @@ type auditing struct {
 	reader
 	report func(Difference) error
 	sum    Summary
+	isMany bool // there are very many books
 }
 
-// all audits the whole ledger: first its history, in one statement, then what is kept
-// beside it, some books at a time.
+// all audits the whole ledger.
 func (a *auditing) all(ctx context.Context, entries, postings cut) error {
+	unique := false
+	if err := a.each(ctx, auditKeysUnique, nil, []any{&unique}, func() error { return nil }); err != nil {
+		return fmt.Errorf("looking how keys are kept unique: %w", err)
+	}
+	audit, queries := a.many, auditQueriesOfMany
+	if a.isMany {
+		inner := audit
+		audit = func(ctx context.Context, queries []string) error {
+			return a.inProcesses(ctx, func() error { return inner(ctx, queries) })()
+		}
+	} else {
+		audit, queries = a.few, auditQueries
+		if err := a.whole(ctx, entries, postings); err != nil {
+			return err
+		}
+	}
+	if !unique {
+		queries = append(slices.Clip(queries), auditKeys)
+	}
+	return audit(ctx, queries)
+}
+
+// whole audits the whole history in one statement.
+func (a *auditing) whole(ctx context.Context, entries, postings cut) error {
 	var unproved []int64
 	history := func() (err error) {
 		unproved, err = a.history(ctx, auditHistory(entries, postings))
@@ -90,26 +114,25 @@ func (a *auditing) all(ctx context.Context, entries, postings cut) error {
 			return fmt.Errorf("auditing the entries of book %d: %w", book, err)
 		}
 	}
-	unique := false
-	if err := a.each(ctx, auditKeysUnique, nil, []any{&unique}, func() error { return nil }); err != nil {
-		return fmt.Errorf("looking how keys are kept unique: %w", err)
-	}
-	queries := auditQueries
-	if !unique {
-		queries = append(slices.Clip(queries), auditKeys)
-	}
+	return nil
+}
+
+// few audits what is kept beside the history, some books at a time.
+func (a *auditing) few(ctx context.Context, queries []string) error {
 	for first := int64(1); ; {
-		last, err := a.chunk(ctx, first)
+		last, err := a.chunk(ctx, first, chunkBooks)
 		if err != nil {
 			return fmt.Errorf("choosing books to audit: %w", err)
 		}
 		if last == 0 {
 			return nil
 		}
-		for _, sql := range queries {
-			if err := a.differences(ctx, sql, first, last); err != nil {
-				return fmt.Errorf("auditing books %d to %d: %w", first, last, err)
-			}
+		err = a.count(ctx, first, last)
+		if err == nil {
+			err = a.ask(ctx, queries, first, last)
+		}
+		if err != nil {
+			return fmt.Errorf("auditing books %d to %d: %w", first, last, err)
 		}
 		first = last + 1
 	}
@@ -123,6 +146,16 @@ func (a *auditing) each(ctx context.Context, sql string, args, into []any, do fu
 	}
 	_, err = pgx.ForEachRow(rows, into, do)
 	return err
+}
+
+// ask reports what queries about some books find.
+func (a *auditing) ask(ctx context.Context, queries []string, first, last int64) error {
+	for _, sql := range queries {
+		if err := a.differences(ctx, sql, first, last); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // differences reports what a query about some books finds.
@@ -144,20 +177,22 @@ const (
 	chunkSequence = 500_000
 )
 
-// chunk gives the last of the books from first on that are audited next, 0 when there are
-// none, and counts what they hold beside their history.
-func (a *auditing) chunk(ctx context.Context, first int64) (last int64, err error) {
+// chunk gives the last of the books from first on that are audited next, at most so many,
+// and 0 when there are none.
+func (a *auditing) chunk(ctx context.Context, first int64, books int) (last int64, err error) {
 	err = a.each(ctx, `
 		SELECT id FROM (
 			SELECT id, sum(sequence) OVER (ORDER BY id) - sequence AS before, row_number() OVER (ORDER BY id) AS n
 			FROM (SELECT id, sequence FROM books WHERE id >= $1 ORDER BY id LIMIT $2) next
 		) counted
-		WHERE n = 1 OR before < $3 ORDER BY id DESC LIMIT 1`, []any{first, chunkBooks, chunkSequence}, []any{&last}, func() error { return nil })
-	if err != nil || last == 0 {
-		return 0, err
-	}
+		WHERE n = 1 OR before < $3 ORDER BY id DESC LIMIT 1`, []any{first, books, chunkSequence}, []any{&last}, func() error { return nil })
+	return last, err
+}
+
+// count counts what some books hold beside their history.
+func (a *auditing) count(ctx context.Context, first, last int64) error {
 	var c Summary
-	err = a.each(ctx, `
+	return a.each(ctx, `
 		SELECT (SELECT count(*) FROM books WHERE id BETWEEN $1 AND $2),
 		       (SELECT count(*) FROM accounts WHERE book_id BETWEEN $1 AND $2),
 		       (SELECT count(*) FROM lots WHERE book_id BETWEEN $1 AND $2),
@@ -171,5 +206,4 @@ func (a *auditing) chunk(ctx context.Context, first int64) (last int64, err erro
 			a.sum.Debts += c.Debts
 			return nil
 		})
-	return last, err
 }

@@ -1,26 +1,7 @@
 package ledger
 
-// auditLooked puts suspects beside their postings: what they moved in the way of their kind
-// and in others. What enters the main account may go on to the debt (7 to 5), what returns
-// to a closed allocation on to the main account (8… to 7).
-const auditLooked = `
-		SELECT e.book_id, e.sequence, e.kind, e.key, e.credits, e.undoes, length(e.request_hash) AS hash_length, p.moved, p.from_clearing, p.strange,
-		       ` + auditMarked + ` AS marked, p.usual, p.usual_credits, p.usual_mark, p.others,
-		       CASE e.kind WHEN 'expiry' THEN 'ledger:expiry:' || p.lot_id || ':' || e.sequence
-		                   WHEN 'hold_expiry' THEN 'ledger:hold_expiry:' || e.undoes || ':' || e.sequence
-		                   ELSE 'ledger:peer:' || e.peer_book_id || ':' || e.peer_sequence END AS own_key
-		FROM suspects s
-		CROSS JOIN LATERAL (SELECT * FROM entries WHERE book_id = s.book_id AND sequence = s.sequence LIMIT 1) e
-		CROSS JOIN LATERAL (
-			SELECT min(p.lot_id) AS lot_id, COALESCE(sum(p.credits) FILTER (WHERE k.is_of_kind), 0) AS moved,
-			       COALESCE(sum(p.credits) FILTER (WHERE p.from_account = 6), 0) AS from_clearing,
-			       count(p.line) FILTER (WHERE NOT k.is_of_kind AND NOT k.is_rest) AS strange,
-			       count(p.line) FILTER (WHERE k.is_usual) AS usual, COALESCE(sum(p.credits) FILTER (WHERE k.is_usual), 0) AS usual_credits,
-			       COALESCE(sum(hashint8extended(p.entry, p.credits)) FILTER (WHERE k.is_usual), 0) AS usual_mark,
-			       count(p.line) FILTER (WHERE NOT k.is_usual) AS others
-			FROM (SELECT * FROM postings WHERE book_id = e.book_id AND entry = e.sequence OFFSET 0) p
-			CROSS JOIN LATERAL (SELECT p.line = 1 AND p.from_account >= 7 AND p.to_account = 2 AS is_usual,
-				CASE e.kind
+// auditOfKind says whether a posting goes in the way of its entry's kind.
+const auditOfKind = `CASE e.kind
 					WHEN 'grant' THEN p.from_account = 1 AND p.to_account >= 7
 					WHEN 'take_back' THEN p.from_account >= 7 AND p.to_account = 1
 					WHEN 'spend' THEN p.from_account >= 7 AND p.to_account = 2
@@ -39,7 +20,50 @@ const auditLooked = `
 					WHEN 'clawback_undone' THEN p.from_account = 4 AND (p.to_account >= 7 OR p.to_account = 5)
 					WHEN 'debt' THEN p.from_account = 6 AND p.to_account = 5
 					WHEN 'debt_in' THEN p.from_account = 5 AND p.to_account = 6
-					ELSE false END AS is_of_kind,
+					ELSE false END`
+
+// auditOwnKey is the key that the ledger itself gives an entry of this kind.
+const auditOwnKey = `CASE e.kind WHEN 'expiry' THEN 'ledger:expiry:' || p.lot_id || ':' || e.sequence
+		                   WHEN 'hold_expiry' THEN 'ledger:hold_expiry:' || e.undoes || ':' || e.sequence
+		                   ELSE 'ledger:peer:' || e.peer_book_id || ':' || e.peer_sequence END`
+
+// auditUndoes are the kinds that settle another entry or give it back.
+const auditUndoes = `('capture', 'release', 'hold_expiry', 'reversal', 'clawback_undone')`
+
+// auditMoveless are the kinds of which the credits aren't moved, or not here.
+const auditMoveless = `('hold', 'release', 'hold_expiry', 'spend_elsewhere')`
+
+// auditUsual says of an entry beside its first posting and the sums of its others that
+// nothing is wrong with it, and needs no other look. What isn't usual may be right all the
+// same: auditLooked and auditWrong decide that.
+const auditUsual = `
+		e.request_hash <> '' AND (e.undoes IS NOT NULL) = (e.kind IN ` + auditUndoes + `)
+		AND (NOT starts_with(e.key, 'ledger:') AND e.kind NOT IN ('hold_expiry', 'assignment_in', 'debt_in') OR e.key = ` + auditOwnKey + `)
+		AND CASE WHEN p.line IS NULL THEN m.entry IS NULL AND (e.credits = 0 OR e.kind IN ` + auditMoveless + `)
+		         WHEN NOT ` + auditOfKind + ` THEN false
+		         WHEN e.kind = 'rollover' THEN p.credits = e.credits AND m.all_return AND m.credits = e.credits
+		         WHEN m.entry IS NULL THEN p.credits = e.credits
+		         ELSE e.kind IN ('spend', 'capture') AND m.all_spend AND p.credits + m.credits = e.credits END`
+
+// auditLooked puts suspects beside their postings: what they moved in the way of their kind
+// and in others. What enters the main account may go on to the debt (7 to 5), what returns
+// to a closed allocation on to the main account (8… to 7).
+const auditLooked = `
+		SELECT e.book_id, e.sequence, e.kind, e.key, e.credits, e.undoes, length(e.request_hash) AS hash_length, p.moved, p.from_clearing, p.strange,
+		       ` + auditMarked + ` AS marked, p.usual, p.usual_credits, p.usual_mark, p.others,
+		       ` + auditOwnKey + ` AS own_key
+		FROM suspects s
+		CROSS JOIN LATERAL (SELECT * FROM entries WHERE book_id = s.book_id AND sequence = s.sequence LIMIT 1) e
+		CROSS JOIN LATERAL (
+			SELECT min(p.lot_id) AS lot_id, COALESCE(sum(p.credits) FILTER (WHERE k.is_of_kind), 0) AS moved,
+			       COALESCE(sum(p.credits) FILTER (WHERE p.from_account = 6), 0) AS from_clearing,
+			       count(p.line) FILTER (WHERE NOT k.is_of_kind AND NOT k.is_rest) AS strange,
+			       count(p.line) FILTER (WHERE k.is_usual) AS usual, COALESCE(sum(p.credits) FILTER (WHERE k.is_usual), 0) AS usual_credits,
+			       COALESCE(sum(hashint8extended(p.entry, p.credits)) FILTER (WHERE k.is_usual), 0) AS usual_mark,
+			       count(p.line) FILTER (WHERE NOT k.is_usual) AS others
+			FROM (SELECT * FROM postings WHERE book_id = e.book_id AND entry = e.sequence OFFSET 0) p
+			CROSS JOIN LATERAL (SELECT p.line = 1 AND p.from_account >= 7 AND p.to_account = 2 AS is_usual,
+				` + auditOfKind + ` AS is_of_kind,
 				p.from_account = 7 AND p.to_account = 5 AND e.kind IN ('grant', 'capture', 'release', 'hold_expiry', 'reversal',
 				     'reclaim', 'transfer', 'contribution_in', 'assignment_in', 'clawback_undone')
 				OR p.from_account > 7 AND p.to_account = 7 AND e.kind IN ('capture', 'release', 'hold_expiry', 'reversal', 'clawback_undone')
@@ -53,13 +77,13 @@ const auditWrong = `
 	FROM looked e
 	CROSS JOIN LATERAL (VALUES
 		('an entry moves what it says, in the way of its kind', e.credits::text, e.moved::text,
-		 e.kind NOT IN ('hold', 'release', 'hold_expiry', 'spend_elsewhere') AND e.moved <> e.credits),
+		 e.kind NOT IN ` + auditMoveless + ` AND e.moved <> e.credits),
 		('an entry moves nothing in the way of another kind', '0 such postings', e.strange::text, e.strange > 0),
 		('a rollover leaves the clearing account as it was', e.credits::text, e.from_clearing::text,
 		 e.kind = 'rollover' AND e.from_clearing <> e.credits),
 		('an entry keeps the hash of its request', 'a hash', 'none', e.hash_length = 0),
 		('an entry undoes another if its kind does so', (NOT e.undoes IS NULL)::text, (e.undoes IS NULL)::text,
-		 (e.undoes IS NOT NULL) <> (e.kind IN ('capture', 'release', 'hold_expiry', 'reversal', 'clawback_undone'))),
+		 (e.undoes IS NOT NULL) <> (e.kind IN ` + auditUndoes + `)),
 		('a key of the ledger''s own says what its entry is', COALESCE(e.own_key, 'a key that the caller chose'), e.key,
 		 (starts_with(e.key, 'ledger:') OR e.kind IN ('hold_expiry', 'assignment_in', 'debt_in'))
 		 AND e.key IS DISTINCT FROM e.own_key)
@@ -71,26 +95,25 @@ const auditWrong = `
 	       OR starts_with(e.key, 'ledger:'))
 	  AND c.is_wrong`
 
-// auditEntries looks at every entry of some books beside its postings. It is for books in
-// which the sums of the marks differ: a join finds which entry it is.
+// auditEntries looks at every entry of some books beside its postings, and names what is
+// wrong. A join finds that nearly all are as usual; the others are looked at one by one.
 const auditEntries = `
 	WITH suspects AS MATERIALIZED (
 		SELECT e.book_id, e.sequence
 		FROM entries e
 		LEFT JOIN postings p ON p.book_id = e.book_id AND p.entry = e.sequence AND p.line = 1 AND p.book_id BETWEEN $1 AND $2
-		WHERE e.book_id BETWEEN $1 AND $2
-		  AND NOT COALESCE(` + auditSound + `
-			AND CASE WHEN e.kind IN ('spend', 'capture') THEN p.credits = e.credits AND p.from_account >= 7 AND p.to_account = 2
-			         ELSE p.line IS NULL END, false)
-		UNION
-		SELECT book_id, entry FROM postings WHERE book_id BETWEEN $1 AND $2 AND line <> 1
+		LEFT JOIN (
+			SELECT book_id, entry, bool_and(from_account = 6 AND to_account >= 7) AS all_return,
+			       bool_and(from_account >= 7 AND to_account = 2) AS all_spend, sum(credits) AS credits
+			FROM postings WHERE book_id BETWEEN $1 AND $2 AND line <> 1 GROUP BY 1, 2) m ON m.book_id = e.book_id AND m.entry = e.sequence
+		WHERE e.book_id BETWEEN $1 AND $2 AND NOT COALESCE(` + auditUsual + `, false)
 	), looked AS MATERIALIZED (` + auditLooked + `
 	)` + auditWrong + `
 	UNION ALL
 	SELECT p.book_id, 'entry ' || p.entry, 'postings belong to an entry that exists', 'an entry', count(*) || ' postings of none'
 	FROM postings p
 	WHERE p.book_id BETWEEN $1 AND $2
-	  AND NOT EXISTS (SELECT FROM entries e WHERE e.book_id = p.book_id AND e.sequence = p.entry)
+	  AND NOT EXISTS (SELECT FROM entries e WHERE e.book_id = p.book_id AND e.sequence = p.entry AND e.book_id BETWEEN $1 AND $2)
 	GROUP BY p.book_id, p.entry`
 
 // auditKeysUnique says whether the database itself refuses a key that is there already.

@@ -140,12 +140,15 @@ const auditUnproved = `
 	) sides
 	GROUP BY book_id HAVING sum(n) <> 0 OR sum(credits) <> 0 OR sum(mark) <> 0 OR sum(others) <> 0`
 
+// wholeLedger lets a statement about some books look at all.
+var wholeLedger = strings.NewReplacer("BETWEEN $1 AND $2", "IS NOT NULL")
+
 // auditHistory gives the statement that audits entries, postings and what follows from
 // them, with the tables cut as given. Beside differences it gives rows without a what: one
 // for each book that must be joined row by row, and one that counts entries and postings.
 func auditHistory(entries, postings cut) string {
 	gathered := strings.NewReplacer("ENTERED", entries.apart("e", auditEntered), "FLOWED", postings.apart("p", auditFlowed)).Replace(auditGathered)
-	return gathered + auditMovedAs + auditUsedAs + `
+	return wholeLedger.Replace(gathered + auditMovedAs + auditSpentAs + auditUsedAs + `
 	SELECT book_id, '' AS place, '' AS what, '' AS want, '' AS got FROM unproved
 	UNION ALL
 	SELECT 0, '', '', COALESCE((SELECT sum(n) FROM entered), 0)::text, COALESCE((SELECT sum(n) FROM flowed), 0)::text
@@ -154,5 +157,5 @@ func auditHistory(entries, postings cut) string {
 	UNION ALL` + auditOdd + `
 	UNION ALL` + auditSums + `
 	UNION ALL` + auditDebtCauses + `
-	UNION ALL` + auditUsed
+	UNION ALL` + auditUsed)
 }

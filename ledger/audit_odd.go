@@ -38,7 +38,7 @@ const auditPeers = `
 const auditDebtCauses = `
 	SELECT COALESCE(d.book_id, p.book_id), 'debt ' || COALESCE(d.id, p.entry), 'a debt is what its entry could not find',
 	       COALESCE(p.credits || ' for ' || l.root_origin, 'none'), COALESCE(d.credits || ' for ' || d.cause, 'none')
-	FROM debts d
+	FROM (SELECT * FROM debts WHERE book_id BETWEEN $1 AND $2) d
 	FULL JOIN (SELECT p.book_id, p.entry, p.lot_id, sum(p.credits) AS credits
 	           FROM (SELECT DISTINCT book_id FROM flows WHERE from_account = 5) owing
 	           JOIN postings p ON p.book_id = owing.book_id AND p.from_account = 5 GROUP BY 1, 2, 3) p

@@ -28,8 +28,12 @@ func (a *auditing) cuts(ctx context.Context) (entries, postings cut, err error) 
 		return cut{}, cut{}, fmt.Errorf("measuring the history: %w", err)
 	}
 	entries, postings = cutOf(e), cutOf(p)
+	err = a.each(ctx, auditIsMany, []any{manyBooks, manySequence, manyBooksWhatever}, []any{&a.isMany}, func() error { return nil })
+	if err != nil {
+		return cut{}, cut{}, fmt.Errorf("measuring the ledger: %w", err)
+	}
 	var setting string
-	isLarge := entries.parts > 1 || postings.parts > 1
+	isLarge := a.isMany || entries.parts > 1 || postings.parts > 1
 	if err := a.each(ctx, auditSettings, []any{isLarge}, []any{&setting}, func() error { return nil }); err != nil {
 		return cut{}, cut{}, fmt.Errorf("preparing to audit: %w", err)
 	}

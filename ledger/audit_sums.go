@@ -13,7 +13,7 @@ const auditMovedAs = `
 		SELECT book_id, account_id, sum(balance) AS balance FROM moved GROUP BY 1, 2
 	), in_lots AS (
 		SELECT book_id, account_id, sum(balance) AS balance
-		FROM lot_balances GROUP BY 1, 2
+		FROM lot_balances WHERE book_id BETWEEN $1 AND $2 GROUP BY 1, 2
 	), brought AS (
 		SELECT book_id, lot_id, sum(credits) AS credits
 		FROM flows WHERE from_account IN (1, 6) AND to_account >= 7 GROUP BY 1, 2
@@ -23,22 +23,22 @@ const auditMovedAs = `
 const auditSums = `
 	SELECT a.book_id, 'account ' || a.id, 'its balance is the sum of its postings', COALESCE(p.balance, 0)::text, a.balance::text
 	FROM accounts a LEFT JOIN posted p ON p.book_id = a.book_id AND p.account_id = a.id
-	WHERE a.balance <> COALESCE(p.balance, 0)
+	WHERE a.book_id BETWEEN $1 AND $2 AND a.balance <> COALESCE(p.balance, 0)
 	UNION ALL
 	SELECT a.book_id, 'account ' || a.id, 'its balance is what its lots have left there', COALESCE(l.balance, 0)::text, a.balance::text
 	FROM accounts a LEFT JOIN in_lots l ON l.book_id = a.book_id AND l.account_id = a.id
-	WHERE a.id <> 5 AND a.balance <> COALESCE(l.balance, 0)
+	WHERE a.book_id BETWEEN $1 AND $2 AND a.id <> 5 AND a.balance <> COALESCE(l.balance, 0)
 	UNION ALL
 	SELECT COALESCE(m.book_id, l.book_id), 'lot ' || COALESCE(m.lot_id, l.lot_id) || ' in account ' || COALESCE(m.account_id, l.account_id),
 	       'what a lot has left is the sum of its postings', COALESCE(m.balance, 0)::text, COALESCE(l.balance::text, 'no row')
 	FROM (SELECT * FROM moved WHERE account_id <> 5) m
-	FULL JOIN lot_balances l
+	FULL JOIN (SELECT * FROM lot_balances WHERE book_id BETWEEN $1 AND $2) l
 	     ON l.book_id = m.book_id AND l.lot_id = m.lot_id AND l.account_id = m.account_id
 	WHERE COALESCE(m.balance, 0) <> COALESCE(l.balance, 0)
 	UNION ALL
 	SELECT l.book_id, 'lot ' || l.id, 'granted is what its postings brought in', COALESCE(e.credits, 0)::text, l.granted::text
 	FROM lots l LEFT JOIN brought e ON e.book_id = l.book_id AND e.lot_id = l.id
-	WHERE l.granted <> COALESCE(e.credits, 0)
+	WHERE l.book_id BETWEEN $1 AND $2 AND l.granted <> COALESCE(e.credits, 0)
 	UNION ALL
 	SELECT DISTINCT m.book_id, 'account ' || m.account_id, 'postings name accounts that exist', 'an account', 'none'
 	FROM moved m LEFT JOIN accounts a ON a.book_id = m.book_id AND a.id = m.account_id

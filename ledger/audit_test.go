@@ -22,6 +22,9 @@ func TestAudit(t *testing.T) {
 			if sum != (Summary{Books: 2, Accounts: 15, Lots: 8, Entries: 41, Postings: 36, Holds: 5, Debts: 3}) {
 				t.Errorf("counted %+v", sum)
 			}
+			if found, many := auditOfMany(t, tx); many != sum {
+				t.Errorf("of many books counted %+v and found %v", many, found)
+			}
 		})
 	})
 	for _, c := range corruptions {
@@ -35,6 +38,11 @@ func TestAudit(t *testing.T) {
 			found, _ := audit(t, tx)
 			if !slices.ContainsFunc(found, func(d Difference) bool { return d.What == c.what && strings.HasPrefix(d.Place, c.place) }) {
 				t.Errorf("not found at %q; found %v", c.place, found)
+			}
+			// However many books there are, the same is found.
+			many, _ := auditOfMany(t, tx)
+			if got, want := named(many), named(found); !slices.Equal(got, want) {
+				t.Errorf("of many books found %v, of few %v", got, want)
 			}
 		})
 	}

@@ -1,21 +1,20 @@
 package ledger
 
-// auditUsedAs counts again what members used in the current window, and what each drew
-// from the main account in it and in all. It is countUsage and countDrawn for many books.
+// auditClassesAs says to which class of usage each lot belongs.
+const auditClassesAs = `
+	, classes AS NOT MATERIALIZED (
+		SELECT book_id, id AS lot_id, CASE WHEN contributor <> '' THEN 'contributed' ELSE source END AS class FROM lots
+	)`
+
+// auditSpentAs adds up what plain spends used.
 //
 // Where all spends of a book were from one class of lots and one kind of account, what the
 // entries add up to by holder says it all; that is so where nothing is wrong between the
 // book's entries and postings. Of other books, spends are joined with their postings: those
 // of the current window, and all of them where both the main account and allocations paid.
 // That is done one by one or, where it is much, in one join of all.
-// What is settled or given back is looked up one by one.
-//
-// A capture counts as used when it was made and as drawn when it was held; a reversal
-// where what it reverses counted.
-const auditUsedAs = `
-	, classes AS NOT MATERIALIZED (
-		SELECT book_id, id AS lot_id, CASE WHEN contributor <> '' THEN 'contributed' ELSE source END AS class FROM lots
-	), ways AS MATERIALIZED (
+const auditSpentAs = auditClassesAs + `
+	, ways AS MATERIALIZED (
 		SELECT w.book_id, w.account, w.class, b.window_start, k.knows_account, k.knows_account AND COALESCE(w.is_one_class, false) AS knows_class,
 		       CASE WHEN k.knows_account THEN b.window_start ELSE '-infinity' END AS since
 		FROM (
@@ -59,7 +58,16 @@ const auditUsedAs = `
 		SELECT t.book_id, t.holder_id, w.class, w.account, t.in_window, t.credits
 		FROM entered t JOIN ways w ON w.book_id = t.book_id
 		WHERE t.plain AND (w.knows_class OR w.knows_account AND NOT t.in_window)
-	), settled AS MATERIALIZED (
+	)`
+
+// auditUsedAs counts again what members used in the current window, and what each drew
+// from the main account in it and in all. It is countUsage and countDrawn for many books.
+// What is settled or given back is looked up one by one.
+//
+// A capture counts as used when it was made and as drawn when it was held; a reversal
+// where what it reverses counted.
+const auditUsedAs = `
+	, settled AS MATERIALIZED (
 		SELECT e.book_id, e.holder_id, c.class, CASE WHEN p.to_account = 2 THEN p.from_account ELSE p.to_account END AS account,
 		       CASE WHEN p.to_account = 2 THEN p.credits ELSE -p.credits END AS credits,
 		       COALESCE(e.at >= b.window_start AND (e.kind <> 'reversal' OR undone.at >= b.window_start), false) AS in_window,
@@ -96,7 +104,7 @@ const auditUsedAs = `
 		FROM holds h
 		JOIN books b ON b.id = h.book_id
 		JOIN hold_draws d ON d.book_id = h.book_id AND d.hold_id = h.id AND d.account_id = 7
-		WHERE h.state = 'open'
+		WHERE h.book_id BETWEEN $1 AND $2 AND h.state = 'open'
 	), counted_drawn AS (
 		SELECT book_id, holder_id, '0001-01-01 00:00:00+00'::timestamptz AS window_start, sum(credits) AS credits FROM drew GROUP BY 1, 2
 		UNION ALL
@@ -109,7 +117,8 @@ const auditUsed = `
 	       'usage is what was spent since the window began, less what was reversed of it',
 	       concat_ws(' ', COALESCE(c.monthly, 0), COALESCE(c.purchased, 0), COALESCE(c.rollover, 0), COALESCE(c.bonus, 0), COALESCE(c.contributed, 0), COALESCE(c.allocation, 0)),
 	       concat_ws(' ', COALESCE(u.monthly, 0), COALESCE(u.purchased, 0), COALESCE(u.rollover, 0), COALESCE(u.bonus, 0), COALESCE(u.contributed, 0), COALESCE(u.allocation, 0))
-	FROM (SELECT u.* FROM usage u JOIN books b ON b.id = u.book_id AND b.window_start = u.window_start) u
+	FROM (SELECT u.* FROM usage u JOIN books b ON b.id = u.book_id AND b.window_start = u.window_start
+	      WHERE u.book_id BETWEEN $1 AND $2) u
 	FULL JOIN counted_usage c ON c.book_id = u.book_id AND c.holder_id = u.holder_id
 	WHERE (COALESCE(c.monthly, 0), COALESCE(c.purchased, 0), COALESCE(c.rollover, 0), COALESCE(c.bonus, 0), COALESCE(c.contributed, 0), COALESCE(c.allocation, 0))
 	   <> (COALESCE(u.monthly, 0), COALESCE(u.purchased, 0), COALESCE(u.rollover, 0), COALESCE(u.bonus, 0), COALESCE(u.contributed, 0), COALESCE(u.allocation, 0))
@@ -118,6 +127,7 @@ const auditUsed = `
 	       'what was drawn is what was spent or is held of the main account, less what came back',
 	       COALESCE(c.credits, 0)::text, COALESCE(d.credits, 0)::text
 	FROM counted_drawn c
-	FULL JOIN (SELECT d.* FROM drawn d JOIN books b ON b.id = d.book_id AND d.window_start IN (b.window_start, '0001-01-01 00:00:00+00')) d
+	FULL JOIN (SELECT d.* FROM drawn d JOIN books b ON b.id = d.book_id AND d.window_start IN (b.window_start, '0001-01-01 00:00:00+00')
+	           WHERE d.book_id BETWEEN $1 AND $2) d
 	     ON d.book_id = c.book_id AND d.holder_id = c.holder_id AND d.window_start = c.window_start
 	WHERE COALESCE(c.credits, 0) <> COALESCE(d.credits, 0)`

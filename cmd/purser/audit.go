@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -90,8 +91,14 @@ func (a *auditProgress) Query(ctx context.Context, sql string, args ...any) (pgx
 		text = "auditing entries and postings" // which come first, all at once
 	}
 	if len(args) == 2 {
-		if _, ofBooks := args[0].(int64); ofBooks {
-			text = fmt.Sprintf("auditing books %v to %v", args[0], args[1])
+		first, ofBooks := args[0].(int64)
+		last, _ := args[1].(int64)
+		switch {
+		case !ofBooks:
+		case last == math.MaxInt64:
+			text = fmt.Sprintf("auditing books %d and up", max(first, 1))
+		default:
+			text = fmt.Sprintf("auditing books %d to %d", max(first, 1), last)
 		}
 	}
 	if a.to != nil && text != a.shown {

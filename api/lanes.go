@@ -20,6 +20,7 @@ const (
 	laneBatchMax = 128
 	laneKeyMax   = 48 // of one team's, while other teams spend, too
 	laneTimeout  = 10 * time.Second
+	laneRetries  = 2000 // a few milliseconds each, while somebody else has the book
 )
 
 // lanes serve spends, holds and what settles them: those that come while the commit
@@ -46,7 +47,7 @@ func openLanes(ctx context.Context, cfg Config) (*lanes, error) {
 	if l.pool, err = pgxpool.NewWithConfig(ctx, own); err != nil {
 		return nil, err
 	}
-	l.gatherer = gather.New(gather.Config{Lanes: laneCount, BatchMax: laneBatchMax, KeyMax: laneKeyMax, QueueMax: cfg.QueueMax, Timeout: laneTimeout}, l.serve)
+	l.gatherer = gather.New(gather.Config{Lanes: laneCount, BatchMax: laneBatchMax, KeyMax: laneKeyMax, QueueMax: cfg.QueueMax, Timeout: laneTimeout, RetryMax: laneRetries}, l.serve)
 	return l, nil
 }
 

@@ -50,11 +50,17 @@ type Opening struct {
 
 // QueueOpen queues OpenStates: first the lock on the books and then what is read under it.
 func QueueOpen(batch *pgx.Batch, c *Catalog, at time.Time, wants ...ledger.Want) *Opening {
-	ids := make([]int64, len(wants))
-	for i, w := range wants {
-		ids[i] = w.Book
-	}
-	return &Opening{batch: batch, catalog: c, books: ledger.QueueOpen(batch, at, wants...), subs: queueSubs(batch, ids, true)}
+	return &Opening{batch: batch, catalog: c, books: ledger.QueueOpen(batch, at, wants...), subs: queueSubs(batch, booksOf(wants), true)}
+}
+
+// QueueOpenFree is QueueOpen that waits for nobody's lock: the books that somebody else has
+// locked aren't Locked, and their states are worth nothing.
+func QueueOpenFree(batch *pgx.Batch, c *Catalog, at time.Time, wants ...ledger.Want) *Opening {
+	return &Opening{batch: batch, catalog: c, books: ledger.QueueOpenFree(batch, at, wants...), subs: queueSubs(batch, booksOf(wants), true)}
+}
+
+func booksOf(wants []ledger.Want) []int64 {
+	return eachOf(wants, func(w ledger.Want) int64 { return w.Book })
 }
 
 func open(ctx context.Context, tx pgx.Tx, o *Opening) ([]*State, error) {
@@ -199,7 +205,9 @@ func scanPeriods(rows pgx.Rows, subs map[string]*Sub) error {
 				return fmt.Errorf("a turn's rule: %w", err)
 			}
 		}
-		subs[id].Periods = append(subs[id].Periods, &p)
+		if sub := subs[id]; sub != nil { // else it has just come to a book that isn't locked
+			sub.Periods = append(sub.Periods, &p)
+		}
 	}
 	return rows.Err()
 }

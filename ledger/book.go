@@ -118,6 +118,9 @@ type portionKey struct {
 	account int32
 }
 
+// Locked tells whether the book is locked for whoever loaded it, and so may be written.
+func (b *Book) Locked() bool { return b.locked }
+
 // Account gives an account by its number.
 func (b *Book) Account(id int32) (*Account, bool) {
 	i, found := slices.BinarySearchFunc(b.accounts, id, func(a *Account, id int32) int { return cmp.Compare(a.ID, id) })

@@ -50,13 +50,28 @@ type Opening struct {
 // QueueOpen queues Open: first the lock and then what is read under it. So a caller can
 // queue behind it what else it must read under the lock, and wait once for all of it.
 func QueueOpen(batch *pgx.Batch, at time.Time, wants ...Want) *Opening {
-	return queueLoad(batch, at, wants, true)
+	return queueLoad(batch, at, wants, locking)
+}
+
+// QueueOpenFree is QueueOpen that waits for nobody: books that somebody else has locked
+// are left to them. They aren't Locked, and what was read of them is worth nothing.
+func QueueOpenFree(batch *pgx.Batch, at time.Time, wants ...Want) *Opening {
+	return queueLoad(batch, at, wants, lockingFree)
 }
 
 // QueueView queues View.
 func QueueView(batch *pgx.Batch, at time.Time, wants ...Want) *Opening {
-	return queueLoad(batch, at, wants, false)
+	return queueLoad(batch, at, wants, viewing)
 }
+
+// lockMode is how books are loaded.
+type lockMode int
+
+const (
+	viewing     lockMode = iota // not locked at all
+	locking                     // locked, whoever has them now
+	lockingFree                 // locked, unless somebody else has them
+)
 
 // Books gives the books in the order of the wants.
 func (o *Opening) Books() ([]*Book, error) {
@@ -110,6 +125,7 @@ func Lock(ctx context.Context, tx pgx.Tx, books ...int64) error {
 
 // loader collects what the batch brings in.
 type loader struct {
+	mode  lockMode
 	at    time.Time
 	books map[int64]*Book
 	batch *pgx.Batch
@@ -135,18 +151,18 @@ func load(ctx context.Context, q Querier, o *Opening) ([]*Book, error) {
 	return o.Books()
 }
 
-func queueLoad(batch *pgx.Batch, at time.Time, wants []Want, lock bool) *Opening {
-	l := &loader{at: at, batch: batch, books: map[int64]*Book{}, undo: map[EntryRef]bool{}}
+func queueLoad(batch *pgx.Batch, at time.Time, wants []Want, mode lockMode) *Opening {
+	l := &loader{mode: mode, at: at, batch: batch, books: map[int64]*Book{}, undo: map[EntryRef]bool{}}
 	for _, w := range wants {
 		l.want(w)
 	}
 	slices.Sort(l.ids)
 	l.ids = slices.Compact(l.ids)
-	if lock {
+	if mode != viewing {
 		// Generic plans are kept from when the tables were small; see load_past.go.
 		l.batch.Queue(`SET LOCAL enable_seqscan = off`)
 	}
-	l.queueBooks(lock)
+	l.queueBooks()
 	l.queueAccounts()
 	l.queueLots()
 	l.queuePortions()
@@ -184,15 +200,23 @@ func (l *loader) want(w Want) {
 	}
 }
 
-func (l *loader) queueBooks(lock bool) {
+func (l *loader) queueBooks() {
 	sql := `SELECT id, kind, sequence, window_start, due_at FROM books WHERE id = ANY($1) ORDER BY id`
-	if lock {
+	switch l.mode {
+	case locking:
 		sql += ` FOR UPDATE`
+	case lockingFree:
+		sql += ` FOR UPDATE SKIP LOCKED`
 	}
 	l.batch.Queue(sql, l.ids).Query(func(rows pgx.Rows) error {
+		if l.mode == lockingFree { // what the statements behind it read of the others needs a place
+			for _, id := range l.ids {
+				l.books[id] = newBook(id, "")
+			}
+		}
 		for rows.Next() {
 			b := newBook(0, "")
-			b.at, b.locked = l.at, lock
+			b.at, b.locked = l.at, l.mode != viewing
 			var window *time.Time
 			if err := rows.Scan(&b.ID, &b.Kind, &b.sequence, &window, &b.loadedDue); err != nil {
 				return fmt.Errorf("reading a book: %w", err)
@@ -205,6 +229,10 @@ func (l *loader) queueBooks(lock bool) {
 		return rows.Err()
 	})
 }
+
+// left tells whether a book was left to whoever has it locked: the statements may have
+// seen it at different instants.
+func (l *loader) left(b *Book) bool { return l.mode == lockingFree && !b.locked }
 
 func newBook(id int64, kind Kind) *Book {
 	return &Book{
@@ -298,6 +326,9 @@ func (l *loader) queuePortions() {
 			b := l.books[book]
 			a, ok := b.Account(account)
 			if !ok || b.lots[lot] == nil {
+				if l.left(b) {
+					continue
+				}
 				return fmt.Errorf("lot %d of book %d has credits in account %d, which can't be", lot, book, account)
 			}
 			a.portions = append(a.portions, &Portion{Lot: b.lots[lot], Account: a, Balance: balance, Held: held})

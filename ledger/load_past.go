@@ -178,6 +178,9 @@ func (l *loader) scanHold(rows pgx.Rows) error {
 		lot, found := b.lots[id]
 		account, there := b.Account(accounts[i])
 		if !found || !there {
+			if l.left(b) {
+				continue
+			}
 			return fmt.Errorf("hold %d of book %d keeps credits of lot %d in account %d, where none are", h.ID, book, id, accounts[i])
 		}
 		h.draws = append(h.draws, Draw{Portion: b.portion(lot, account), Credits: credits[i]})

@@ -17,6 +17,9 @@ import (
 // was read before the lock only told what to lock. That takes two round trips, since what
 // is read under the lock is sent along with it: each statement sees what was committed
 // before it began, and it begins once the lock is granted.
+//
+// Requests of several places wait for nobody's lock: those whose book somebody else has are
+// to be decided again, and the others now.
 func openDesk(ctx context.Context, q ledger.Querier, c *billing.Catalog, ins []SpendIn, at time.Time) (*desk, error) {
 	d := &desk{at: at, states: map[int64]*billing.State{}, changed: map[memberKey]bool{}, taken: map[bookKey]bool{}}
 	if err := d.look(ctx, q, ins); err != nil {
@@ -27,7 +30,11 @@ func openDesk(ctx context.Context, q ledger.Querier, c *billing.Catalog, ins []S
 		return d, nil
 	}
 	var batch pgx.Batch
-	opening := billing.QueueOpen(&batch, c, at, wants...)
+	open := billing.QueueOpen
+	if d.places(ins) > 1 {
+		open = billing.QueueOpenFree
+	}
+	opening := open(&batch, c, at, wants...)
 	d.queueTaken(&batch, ins)
 	d.queueRead(&batch, ins, nil)
 	if err := q.SendBatch(ctx, &batch).Close(); err != nil {
@@ -38,6 +45,9 @@ func openDesk(ctx context.Context, q ledger.Querier, c *billing.Catalog, ins []S
 		return nil, fmt.Errorf("opening the books: %w", err)
 	}
 	for _, s := range states {
+		if !s.Book.Locked() {
+			continue
+		}
 		d.states[s.Book.ID] = s
 		if err := s.Settle(at); err != nil {
 			return nil, err
@@ -47,6 +57,17 @@ func openDesk(ctx context.Context, q ledger.Querier, c *billing.Catalog, ins []S
 		}
 	}
 	return d, nil
+}
+
+// places counts the teams, and the accounts outside any team, that requests are made in.
+func (d *desk) places(ins []SpendIn) int {
+	books := map[int64]bool{}
+	for _, in := range ins {
+		if team, err := d.place(in); err == nil {
+			books[team.BookID] = true
+		}
+	}
+	return len(books)
 }
 
 // look reads, without a lock, whom the requests are about. A team's capture, release or

@@ -19,8 +19,9 @@ type SpendResult struct {
 }
 
 // ErrAgain says that a request couldn't be decided with what was locked: the member's
-// access changed meanwhile. Trying again locks the right books.
-var ErrAgain = errors.New("the member's access changed meanwhile")
+// access changed meanwhile, or somebody else has one of the books. Trying again locks the
+// right ones.
+var ErrAgain = errors.New("the member's access changed meanwhile, or a book is locked")
 
 // Spend is SpendMany of one.
 func Spend(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in SpendIn, at time.Time) (*SpendOut, error) {
@@ -81,6 +82,9 @@ func (d *desk) ready(i int, in SpendIn) error {
 		return nil //nolint:nilerr // decide refuses it
 	}
 	if d.states[team.BookID] == nil {
+		return ErrAgain
+	}
+	if in.Of.Sequence != 0 && d.mayHold(team, d.whom[i].user, in.Of.Book) && d.states[in.Of.Book] == nil {
 		return ErrAgain
 	}
 	m, ok := d.members[d.whom[i]]

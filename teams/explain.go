@@ -14,6 +14,7 @@ type MemberExplanation struct {
 	Access *AccessAnswer
 	Why    billing.Sayings
 	Next   []billing.Forecast // of the member's allocation and holds
+	Stays  *Refusal           // why a member with personal access can't go back alone (T7)
 }
 
 // ExplainMember explains a member to oneself, or to those who manage the team. It tells
@@ -32,6 +33,9 @@ func ExplainMember(ctx context.Context, tx pgx.Tx, c *billing.Catalog, teamID, u
 		if m.UserID == userID {
 			e.View = m
 		}
+	}
+	if e.View.Access == PersonalAccess {
+		e.Stays = mayGoBack(e.View.Member, seats{Bought: view.Seats.Bought, Assigned: view.Seats.Assigned, Reserved: view.Seats.Reserved})
 	}
 	e.Why = e.why(view)
 	state, err := viewOf(ctx, tx, c, view.Team.BookID, at)

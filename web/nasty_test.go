@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"purser/billing"
 	"purser/internal/browsertest"
 	"purser/teams"
 )
@@ -162,4 +163,65 @@ func TestBilling_Empty(t *testing.T) {
 		t.Errorf("it begins with %v", f)
 	}
 	w.as("ann", "").get("/page/teams").want(200, "nothing set aside for you")
+}
+
+// What isn't there yet is said, and where to get it.
+func TestEmpty(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Team("plain", "ann", 0)
+	b := w.as("ann", "plain").want(200, "There are no credits here yet. Get some")
+	b.get("/page/teams/plain/usage").want(200, "0 used", "Nothing was used in these days.", "As a table")
+	if strings.Contains(b.body, "<svg") {
+		t.Error("nothing is drawn as a chart")
+	}
+	w.as("ann", "").want(200, "There are no credits here yet. Get some")
+}
+
+func TestWarning_R2_AnOpenDisputeIsToldThoughNothingIsLeftToFreeze(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Team("acme", "ann", 0)
+	w.Subscribe(w.acmeNow(), 1)
+	w.as("ann", "acme").get(billingAt).submit(billingAt+"/checkout", "pack", "pack_1000")
+	id := w.paid()
+	w.spend("acme", "ann", 2000)
+	disputed := func(status string) {
+		t.Helper()
+		w.Must(func(tx pgx.Tx) error {
+			_, err := billing.ApplyCharge(t.Context(), tx, w.Catalog, billing.Charge{
+				ID: "ch_1", PaymentIntentID: "pi_1", CustomerID: "cus_ann", Amount: 1000, Currency: "usd", CreatedAt: noon,
+				Metadata: map[string]string{billing.MetadataPurchase: id}, Disputes: []billing.Dispute{{ID: "dp_1", Amount: 1000, Status: status}},
+			}, w.Made.Add(1), w.Clock.Now)
+			return err
+		})
+	}
+	disputed(billing.DisputeNeedsResponse)
+	b := w.as("ann", "acme").want(200, "A payment is disputed. Nothing is bought automatically until that is over. See purchases")
+	disputed("won")
+	b.get("/page/teams/acme").want(200).wantNot("disputed")
+}
+
+func TestMine_T7_WhomAnAdminMadePersonalIsToldSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.acme()
+	b := w.as("bob", "acme").submit("/page/teams/acme/mine/personal").want(200, "Use the team's credits again")
+	w.Must(func(tx pgx.Tx) error {
+		personal := teams.PersonalAccess
+		_, _, err := teams.ChangeMembers(t.Context(), tx, w.Catalog, "acme", []teams.Change{{UserID: "bob", Access: &personal}}, teams.Actor{User: "abe"}, noon)
+		return err
+	})
+	b.get("/page/teams/acme/mine").want(200, "An admin has made your access personal, so an admin must give it back.").wantNot("Use the team's credits again")
+}
+
+// In a team too large to choose from, a member's history is found by address, too.
+func TestHistory_OfALargeTeamIsFoundByAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.crowd("big", 205)
+	const at = "/page/teams/big/history"
+	b := w.as("ann", "big").get(at+"?member=User-00003@example.com&kind=spend").want(200, "Member number 3").wantNot("Member number 4", "Nothing is found")
+	b.get(at+"?member=user-00004").want(200, "Member number 4").wantNot("Member number 3")
+	b.get(at+"?member=nobody@example.com").want(200, "That is no member of the team")
 }

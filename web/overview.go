@@ -24,6 +24,7 @@ type overview struct {
 	More     int64             // how many later ones aren't shown
 	Warnings []warning
 	Members  int64
+	Disputed bool               // a payment for it is
 	Teams    []teams.Membership // of an account
 }
 
@@ -106,6 +107,9 @@ func (s *Server) overviewOf(ctx context.Context, tx pgx.Tx, v *visit, book int64
 		}
 	}
 	o.Ends = endings(p.Lots)
+	if o.Disputed, err = billing.HasOpenDispute(ctx, tx, book); err != nil {
+		return nil, err
+	}
 	if len(o.Ends) > endingsMax {
 		o.More, o.Ends = int64(len(o.Ends)-endingsMax), o.Ends[:endingsMax]
 	}
@@ -176,8 +180,11 @@ func (v *visit) warnings(o *overview, topUp billing.AutoTopUp) []warning {
 	if p.Debt > 0 {
 		say(true, "debt", "explain", p.Debt)
 	}
-	if p.Frozen > 0 {
+	switch {
+	case p.Frozen > 0:
 		say(true, "frozen", "explain", p.Frozen)
+	case o.Disputed: // what it paid for is used already
+		say(true, "dispute", "billing")
 	}
 	if n := o.Seats; n != nil && n.Assigned+n.Reserved > n.Bought {
 		say(true, "seats", "members", n.Assigned+n.Reserved-n.Bought)
@@ -185,6 +192,8 @@ func (v *visit) warnings(o *overview, topUp billing.AutoTopUp) []warning {
 	switch percent := p.Low(); {
 	case p.Available == 0 && p.Total > 0:
 		say(true, "empty", "billing")
+	case p.Total == 0 && (v.Team == nil || v.Team.ClosedAt == nil):
+		say(false, "none", "billing")
 	case percent > 0:
 		say(false, "low", "billing", p.Available)
 	}

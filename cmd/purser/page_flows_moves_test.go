@@ -118,10 +118,14 @@ func (f *flow) mine() {
 	f.Says("You use the team's credits again (Credits)")
 	f.Card("h-mine").Has("450 credits you can use now")
 
-	// Whom an admin made personal an admin must let back.
+	// Whom an admin makes personal an admin must let back, also while the button is seen.
+	f.Press("Use my own credits instead")
 	f.ask(http.MethodPost, "/v1/teams/"+f.team+"/members/changes", fields{"changes": []fields{{"user_id": f.id("Ben"), "access": "personal"}}}, nil)
-	f.show("")
 	f.Press("Use the team's credits again")
 	f.Says("An admin has made your access personal")
-	f.facts("h-access", map[string]string{"Access": "Personal"})
+	f.show("")
+	f.Card("h-access").Has("Personal", "An admin has made your access personal, so an admin must give it back.")
+	if f.Offers("Use the team's credits again") {
+		f.t.Error("what would be refused is offered")
+	}
 }

@@ -183,9 +183,9 @@ func databaseAway(err error) bool {
 	case errors.As(err, &connect):
 		return true
 	case errors.As(err, &pg):
-		// Connection exceptions, too many of them, a server that stops or starts, and one that
-		// takes no writes: a standby.
-		return strings.HasPrefix(pg.Code, "08") || pg.Code == "53300" || strings.HasPrefix(pg.Code, "57P") || pg.Code == "25006"
+		// Connection exceptions, too many of them, a server that stops or starts, one that takes
+		// no writes: a standby, and one that gave a transaction up that stood still.
+		return strings.HasPrefix(pg.Code, "08") || pg.Code == "53300" || strings.HasPrefix(pg.Code, "57P") || pg.Code == "25006" || pg.Code == "25P03"
 	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed):
 		return true
 	}

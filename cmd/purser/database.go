@@ -59,6 +59,12 @@ const connectionsMin = 16
 // otherwise: of several, one that is gone without a word would keep everybody from the next.
 const connectPatience = 5 * time.Second
 
+// idlePatience is how long a transaction may stand still, in PostgreSQL's words, unless the
+// address says otherwise. One that does is of a process that the network has lost, or that
+// hangs: without an end the books that it has locked would stay so for hours. A file that is
+// sent piece by piece needs a minute.
+const idlePatience = "5min"
+
 func poolConfig(url string) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -72,8 +78,14 @@ func poolConfig(url string) (*pgxpool.Config, error) {
 	}
 	cfg.ConnConfig.OnPgError = leaveStandby(cfg.ConnConfig.OnPgError)
 	// Every statement looks up few rows; compiling one costs more than it ever saves.
+	// As statements, since poolers in between refuse what they don't know in a connection's
+	// first message.
+	settings := `SET jit = off`
+	if _, told := cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"]; !told {
+		settings += `; SET idle_in_transaction_session_timeout = '` + idlePatience + `'`
+	}
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, `SET jit = off`)
+		_, err := conn.Exec(ctx, settings)
 		return err
 	}
 	if cfg.MaxConns < connectionsMin && !strings.Contains(url, "pool_max_conns") {

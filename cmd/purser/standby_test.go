@@ -304,6 +304,35 @@ func TestConnections(t *testing.T) {
 			t.Errorf("the timeout asked for isn't kept: %v", err)
 		}
 	})
+	t.Run("ATransactionThatStandsStillForLongGivesItsLocksUp", func(t *testing.T) {
+		t.Parallel()
+		standsStill := func(more string) string {
+			url := pgtest.URL(t)
+			if more != "" {
+				url += map[bool]string{true: "&", false: "?"}[strings.Contains(url, "?")] + more
+			}
+			cfg, err := poolConfig(url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			db, err := pgxpool.NewWithConfig(t.Context(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			var patience string
+			if err := db.QueryRow(t.Context(), `SHOW idle_in_transaction_session_timeout`).Scan(&patience); err != nil {
+				t.Fatal(err)
+			}
+			return patience
+		}
+		if got := standsStill(""); got != idlePatience {
+			t.Errorf("a transaction may stand still for %s", got)
+		}
+		if got := standsStill("idle_in_transaction_session_timeout=7000"); got != "7s" {
+			t.Errorf("the address's own patience is %s", got)
+		}
+	})
 	t.Run("AConnectionToAServerThatTakesNoWritesAnyMoreIsGivenUp", func(t *testing.T) {
 		t.Parallel()
 		cfg, err := poolConfig(pgtest.URL(t))

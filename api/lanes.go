@@ -30,6 +30,7 @@ type lanes struct {
 	catalog  *billing.Catalog
 	now      func() time.Time
 	stage    func(ctx context.Context, tx pgx.Tx, books []int64) error
+	places   teams.Places
 	gatherer *gather.Gatherer[teams.SpendIn, *teams.SpendOut] // nil: a transaction each
 }
 
@@ -128,17 +129,14 @@ func (l *lanes) serve(ctx context.Context, batch []teams.SpendIn) (answers laneA
 	return answers, nil
 }
 
-// decide decides a batch in three round trips: one tells which books it is about, the
-// next locks and loads them, the last writes and commits.
+// decide decides a batch in two round trips, one that locks and loads the books it is about
+// and one that writes and commits. Where it isn't known which books that are, or there are
+// more than was known, one before tells.
 func (l *lanes) decide(ctx context.Context, batch []teams.SpendIn) (laneAnswers, error) {
-	var d *teams.Decided
-	err := travel(ctx, l.pool, func(t *trip) (err error) {
-		d, err = teams.Decide(ctx, t, l.catalog, batch, l.now())
-		if err != nil || len(d.Low) > 0 {
-			return err
-		}
-		return t.commit(ctx, &d.Writes)
-	})
+	d, err := l.travel(ctx, batch, &l.places)
+	if errors.Is(err, teams.ErrMisplaced) {
+		d, err = l.travel(ctx, batch, nil)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -153,6 +151,17 @@ func (l *lanes) decide(ctx context.Context, batch []teams.SpendIn) (laneAnswers,
 		answers[i] = gather.Answer[*teams.SpendOut]{Value: r.Out, Err: r.Err, Again: errors.Is(r.Err, teams.ErrAgain)}
 	}
 	return answers, nil
+}
+
+func (l *lanes) travel(ctx context.Context, batch []teams.SpendIn, places *teams.Places) (d *teams.Decided, err error) {
+	err = travel(ctx, l.pool, func(t *trip) (err error) {
+		d, err = teams.Decide(ctx, t, l.catalog, batch, l.now(), places)
+		if err != nil || len(d.Low) > 0 {
+			return err
+		}
+		return t.commit(ctx, &d.Writes)
+	})
+	return d, err
 }
 
 // stageLow decides a batch after which some book runs low anew, in a transaction that a

@@ -99,6 +99,7 @@ type Book struct {
 	lots        map[int64]*Lot
 	byOrigin    map[string]*Lot
 	known       map[string]*Entry
+	numbered    map[int64]*Entry // of those that were loaded
 	undoable    map[int64]*undoable
 	holds       map[int64]*HoldState
 	nextHoldEnd *time.Time // of holds that were not loaded

@@ -114,17 +114,22 @@ func (u *undoable) drawnAt() time.Time {
 // queueDrawn loads what the wanted holders drew. In a window that the book doesn't count
 // in yet nothing is read: SetWindow's caller asks for it with the new window.
 func (l *loader) queueDrawn() {
-	if len(l.drawnHolders) > 0 {
+	if len(l.drawnHolders)+len(l.drawnOf) > 0 {
+		books, sequences := RefColumns(l.drawnOf)
 		l.batch.Queue(`
 			SELECT w.book_id, w.holder_id, COALESCE(d.credits, 0), COALESCE(t.credits, 0)
-			FROM unnest($1::bigint[], $2::text[]) AS w (book_id, holder_id)
+			FROM (
+				SELECT book_id, holder_id FROM unnest($1::bigint[], $2::text[]) AS w (book_id, holder_id)
+				UNION ALL
+				SELECT w.book_id, COALESCE(`+HolderSQL("w.book_id", "w.sequence")+`, '')
+				FROM unnest($4::bigint[], $5::bigint[]) AS w (book_id, sequence)) w
 			LEFT JOIN LATERAL (
 				SELECT credits FROM drawn
 				WHERE book_id = w.book_id AND holder_id = w.holder_id
 				  AND window_start = (SELECT window_start FROM books WHERE id = w.book_id) LIMIT 1) d ON true
 			LEFT JOIN LATERAL (
 				SELECT credits FROM drawn WHERE book_id = w.book_id AND holder_id = w.holder_id AND window_start = $3 LIMIT 1) t ON true`,
-			l.drawnBooks, l.drawnHolders, ever,
+			l.drawnBooks, l.drawnHolders, ever, books, sequences,
 		).Query(func(rows pgx.Rows) error {
 			for rows.Next() {
 				var book int64
@@ -298,6 +303,14 @@ func RefColumns(refs []EntryRef) (books, sequences []int64) {
 func (b *Book) Known(key string) (*Entry, bool) {
 	e, ok := b.known[key]
 	return e, ok
+}
+
+// HolderOf gives on whose behalf an entry was made that was loaded, and nobody for others.
+func (b *Book) HolderOf(sequence int64) string {
+	if e := b.numbered[sequence]; e != nil {
+		return e.Holder
+	}
+	return ""
 }
 
 // PeerOf gives the other half of a loaded entry, if it has one.

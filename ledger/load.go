@@ -25,6 +25,7 @@ type Want struct {
 	Undo    []int64 // entries to be given back, with what was given back of them already
 	Origins []string
 	Drawn   []string // holders whose draws from the main account are wanted
+	DrawnOf []int64  // entries whose holders' draws are wanted: who that is, nobody has looked up
 }
 
 // Open locks books, in id order, and loads them as they stand. The transaction should
@@ -142,6 +143,7 @@ type loader struct {
 	origins            []string
 	drawnBooks         []int64
 	drawnHolders       []string
+	drawnOf            []EntryRef
 }
 
 func load(ctx context.Context, q Querier, o *Opening) ([]*Book, error) {
@@ -193,6 +195,9 @@ func (l *loader) want(w Want) {
 	for _, o := range w.Origins {
 		l.originBooks, l.origins = append(l.originBooks, w.Book), append(l.origins, o)
 	}
+	for _, id := range w.DrawnOf {
+		l.drawnOf = append(l.drawnOf, EntryRef{w.Book, id})
+	}
 	drawn := slices.Clone(w.Drawn)
 	slices.Sort(drawn)
 	for _, holder := range slices.Compact(drawn) {
@@ -236,7 +241,7 @@ func (l *loader) left(b *Book) bool { return l.mode == lockingFree && !b.locked 
 
 func newBook(id int64, kind Kind) *Book {
 	return &Book{
-		ID: id, Kind: kind, lots: map[int64]*Lot{}, byOrigin: map[string]*Lot{}, known: map[string]*Entry{},
+		ID: id, Kind: kind, lots: map[int64]*Lot{}, byOrigin: map[string]*Lot{}, known: map[string]*Entry{}, numbered: map[int64]*Entry{},
 		undoable: map[int64]*undoable{}, holds: map[int64]*HoldState{}, drawn: map[string]FromMain{}, systemDelta: map[portionKey]int64{},
 	}
 }

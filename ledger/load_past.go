@@ -49,7 +49,7 @@ func (l *loader) queueEntries() {
 			if _, known := b.known[e.Key]; known { // asked for by key and by number
 				continue
 			}
-			b.known[e.Key] = e
+			b.known[e.Key], b.numbered[e.Sequence] = e, e
 			if l.undo[EntryRef{e.Book, e.Sequence}] {
 				b.undoable[e.Sequence] = &undoable{entry: e, returned: map[portionKey]int64{}}
 			}

@@ -20,9 +20,15 @@ import (
 //
 // Requests of several places wait for nobody's lock: those whose book somebody else has are
 // to be decided again, and the others now.
-func openDesk(ctx context.Context, q ledger.Querier, c *billing.Catalog, ins []SpendIn, at time.Time) (*desk, error) {
-	d := &desk{at: at, states: map[int64]*billing.State{}, changed: map[memberKey]bool{}, taken: map[bookKey]bool{}}
-	if err := d.look(ctx, q, ins); err != nil {
+//
+// Where all requests are about teams whose books are known, nothing is read before the
+// lock: what was to be locked besides shows under it.
+func openDesk(ctx context.Context, q ledger.Querier, c *billing.Catalog, ins []SpendIn, at time.Time, places *Places) (*desk, error) {
+	d := &desk{at: at, states: map[int64]*billing.State{}, changed: map[memberKey]bool{}, taken: map[bookKey]bool{}, left: map[int64]bool{}}
+	settled := d.name(ins)
+	if d.teams = places.guess(ins); d.teams != nil {
+		d.guessed = true
+	} else if err := d.look(ctx, q, ins, settled); err != nil {
 		return nil, err
 	}
 	wants := d.wants(ins)
@@ -36,7 +42,10 @@ func openDesk(ctx context.Context, q ledger.Querier, c *billing.Catalog, ins []S
 	}
 	opening := open(&batch, c, at, wants...)
 	d.queueTaken(&batch, ins)
-	d.queueRead(&batch, ins, nil)
+	if !d.guessed {
+		settled = settledRefs{}
+	}
+	d.queueRead(&batch, ins, settled)
 	if err := q.SendBatch(ctx, &batch).Close(); err != nil {
 		return nil, fmt.Errorf("opening the books: %w", err)
 	}
@@ -46,6 +55,7 @@ func openDesk(ctx context.Context, q ledger.Querier, c *billing.Catalog, ins []S
 	}
 	for _, s := range states {
 		if !s.Book.Locked() {
+			d.left[s.Book.ID] = true
 			continue
 		}
 		d.states[s.Book.ID] = s
@@ -56,6 +66,7 @@ func openDesk(ctx context.Context, q ledger.Querier, c *billing.Catalog, ins []S
 			return nil, err
 		}
 	}
+	d.findHolders(ins)
 	return d, nil
 }
 
@@ -70,27 +81,45 @@ func (d *desk) places(ins []SpendIn) int {
 	return len(books)
 }
 
-// look reads, without a lock, whom the requests are about. A team's capture, release or
+// name says whom the requests are about, as far as they do. A team's capture, release or
 // reversal is about whoever the entry was made for.
-func (d *desk) look(ctx context.Context, q ledger.Querier, ins []SpendIn) error {
-	var settled settledRefs
+func (d *desk) name(ins []SpendIn) (settled settledRefs) {
 	for _, in := range ins {
-		d.whom = append(d.whom, memberKey{in.TeamID, in.UserID})
-		if in.TeamID != "" && in.Of.Sequence != 0 {
-			settled.teams, settled.refs = append(settled.teams, in.TeamID), append(settled.refs, in.Of)
+		if !in.settlesOfTeam() {
+			d.whom = append(d.whom, memberKey{in.TeamID, in.UserID})
+			continue
+		}
+		d.whom = append(d.whom, memberKey{team: in.TeamID})
+		settled.teams, settled.refs = append(settled.teams, in.TeamID), append(settled.refs, in.Of)
+	}
+	return settled
+}
+
+func (in SpendIn) settlesOfTeam() bool { return in.TeamID != "" && in.Of.Sequence != 0 }
+
+// findHolders takes from the opened books whom the entries that are to be settled were made
+// for, where nobody looked before.
+func (d *desk) findHolders(ins []SpendIn) {
+	for i, in := range ins {
+		if s := d.states[in.Of.Book]; d.guessed && in.settlesOfTeam() && s != nil {
+			d.whom[i].user = s.Book.HolderOf(in.Of.Sequence)
 		}
 	}
+}
+
+// look reads, without a lock, whom the requests are about.
+func (d *desk) look(ctx context.Context, q ledger.Querier, ins []SpendIn, settled settledRefs) error {
 	var batch pgx.Batch
 	var holders map[ledger.EntryRef]string
 	if settled.refs != nil {
 		holders = ledger.QueueHolders(&batch, settled.refs)
 	}
-	d.queueRead(&batch, ins, &settled)
+	d.queueRead(&batch, ins, settled)
 	if err := q.SendBatch(ctx, &batch).Close(); err != nil {
 		return fmt.Errorf("reading teams and members: %w", err)
 	}
 	for i, in := range ins {
-		if in.TeamID != "" && in.Of.Sequence != 0 {
+		if in.settlesOfTeam() {
 			d.whom[i].user = holders[in.Of]
 		}
 	}
@@ -109,7 +138,7 @@ type settledRefs struct {
 //
 // Each row is looked up by itself: plans are kept from when the tables were small, and a
 // join would then read all members of all teams.
-func (d *desk) queueRead(batch *pgx.Batch, ins []SpendIn, settled *settledRefs) {
+func (d *desk) queueRead(batch *pgx.Batch, ins []SpendIn, settled settledRefs) {
 	asked := map[memberKey]bool{}
 	users, teams := map[string]bool{}, map[string]bool{}
 	ask := func(k memberKey) { asked[k], users[k.user], teams[k.team] = true, true, true }
@@ -122,9 +151,6 @@ func (d *desk) queueRead(batch *pgx.Batch, ins []SpendIn, settled *settledRefs) 
 	var memberTeams, memberUsers []string
 	for k := range asked {
 		memberTeams, memberUsers = append(memberTeams, k.team), append(memberUsers, k.user)
-	}
-	if settled == nil {
-		settled = &settledRefs{}
 	}
 	books, sequences := ledger.RefColumns(settled.refs)
 	d.teams, d.users, d.members = map[string]*Team{}, map[string]*User{}, map[memberKey]*Member{}
@@ -199,8 +225,11 @@ func (d *desk) wants(ins []SpendIn) []ledger.Want {
 		w := want(team.BookID)
 		w.Keys = append(w.Keys, ledgerKey(in.Key))
 		whom := d.whom[i]
-		if whom.user != "" {
+		switch {
+		case whom.user != "":
 			w.Drawn = append(w.Drawn, whom.user)
+		case in.settlesOfTeam():
+			w.DrawnOf = append(w.DrawnOf, in.Of.Sequence)
 		}
 		if m, ok := d.members[whom]; ok && (m.Access == PersonalAccess || team.FallBack) && d.users[m.UserID] != nil {
 			want(d.users[m.UserID].BookID)

@@ -49,11 +49,13 @@ type SpendIn struct {
 // once, under their locks.
 type desk struct {
 	at      time.Time
+	guessed bool        // which books to lock was remembered, not read
 	whom    []memberKey // of each request
 	teams   map[string]*Team
 	users   map[string]*User
 	members map[memberKey]*Member
 	states  map[int64]*billing.State
+	left    map[int64]bool   // books that somebody else has locked
 	taken   map[bookKey]bool // keys that other kinds of write have used
 	changed map[memberKey]bool
 }

@@ -36,7 +36,7 @@ func Spend(ctx context.Context, tx pgx.Tx, c *billing.Catalog, in SpendIn, at ti
 // came of it. Low are the books whose automatic top-up is to be decided now: whoever
 // commits stages that.
 func SpendMany(ctx context.Context, tx pgx.Tx, c *billing.Catalog, ins []SpendIn, at time.Time) (results []SpendResult, low []int64, err error) {
-	d, err := Decide(ctx, tx, c, ins, at)
+	d, err := Decide(ctx, tx, c, ins, at, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -58,11 +58,15 @@ type Decided struct {
 // Decide decides requests together, in order, each with its own answer: the books are
 // locked and loaded once, and what all of them post is written once, by whoever commits. A
 // request that is refused changes nothing and holds nobody up. An error of the whole means
-// that nothing was decided; the transaction must be rolled back.
-func Decide(ctx context.Context, q ledger.Querier, c *billing.Catalog, ins []SpendIn, at time.Time) (*Decided, error) {
-	d, err := openDesk(ctx, q, c, ins, at)
+// that nothing was decided; the transaction must be rolled back. With places, which may be
+// nil, it saves looking up which books to lock; ErrMisplaced then asks to be called again.
+func Decide(ctx context.Context, q ledger.Querier, c *billing.Catalog, ins []SpendIn, at time.Time, places *Places) (*Decided, error) {
+	d, err := openDesk(ctx, q, c, ins, at, places)
 	if err != nil {
 		return nil, err
+	}
+	if !places.learn(d, ins) {
+		return nil, ErrMisplaced
 	}
 	out := &Decided{Results: make([]SpendResult, len(ins))}
 	for i, in := range ins {

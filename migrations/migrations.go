@@ -37,8 +37,8 @@ type Status struct {
 func (s Status) Current() bool { return s.River && s.Applied >= s.Latest }
 
 // Up brings the database to this binary's version. It is safe to call from any
-// number of processes at once; all but the first find nothing to do. The pool
-// needs at least two connections, since the lock holds one.
+// number of processes at once; all but the first find nothing to do. It may wait for a
+// long transaction to end, but nobody waits behind it for more than a moment.
 func Up(ctx context.Context, pool *pgxpool.Pool) error {
 	return UpTo(ctx, pool, 0)
 }
@@ -56,6 +56,16 @@ func UpTo(ctx context.Context, pool *pgxpool.Pool, version int64) error {
 	}
 	defer unlock(ctx, conn.Conn())
 
+	own, err := patient(ctx, pool)
+	if err != nil {
+		return err
+	}
+	defer own.Close()
+	return untilLocked(ctx, func() error { return run(ctx, own, version) })
+}
+
+// run runs River's migrations and then ours, up to a version.
+func run(ctx context.Context, pool *pgxpool.Pool, version int64) error {
 	river, err := rivermigrate.New(riverpgxv5.New(pool), nil)
 	if err != nil {
 		return fmt.Errorf("preparing River's migrations: %w", err)

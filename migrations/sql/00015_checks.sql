@@ -1,5 +1,9 @@
 -- +goose Up
 
+-- In the order in which whoever writes takes them, so that nobody waits for us while we wait
+-- for them.
+LOCK TABLE books, entries, lots, postings, holds, hold_draws IN ACCESS EXCLUSIVE MODE;
+
 -- What a spend or a hold writes refers to what is never removed and never gets another key:
 -- entries are only ever appended, and books, lots and holds can't be removed from here on.
 -- So nothing has to be locked, and whether what new rows refer to is there is asked once for

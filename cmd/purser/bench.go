@@ -55,6 +55,8 @@ type bench struct {
 	start    time.Time       // when the teams were made
 	bonuses  []time.Duration // the lives of the lots beside the monthly one
 	renewed  bool            // whether the month after the first is paid, too
+	turned   bool            // whether their first month has turned before others are made in their image
+	classes  int             // of lots that a history drew on
 	token    string          // of the API key
 	template benchTemplate
 }
@@ -74,7 +76,7 @@ func benchRun(ctx context.Context, p *program, do func(b *bench) error) error {
 	}
 	defer db.Close()
 	b := &bench{
-		db: db, catalog: billing.DemoCatalog(), now: p.now, progress: progressOf(p), pools: 1, members: 2, clients: 1, count: benchWarm,
+		db: db, catalog: billing.DemoCatalog(), now: p.now, progress: progressOf(p), pools: 1, members: 2, clients: 1, classes: 1, count: benchWarm,
 		start: p.now().UTC().Truncate(time.Second), bonuses: []time.Duration{90 * 24 * time.Hour, 180 * 24 * time.Hour},
 	}
 	defer b.say("")

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,6 +19,8 @@ const benchAuditRounds = 3
 type benchAuditCommand struct {
 	Postings int       `default:"500000" help:"How many postings to audit; at most 20,000,000."`
 	Pools    int       `default:"100" help:"Among how many teams they are; at most 100,000."`
+	Classes  int       `default:"1" help:"From how many classes of lots the spends drew, 1 or 2: of two, usage can't be told from sums."`
+	Turned   bool      `help:"Let the teams' month have turned before, as bench turn leaves them: most entries are then grants, rollovers and expiries."`
 	Show     showFlags `embed:""`
 }
 
@@ -34,20 +37,28 @@ type benchAuditReport struct {
 	Ratio             float64 `json:"ratio"`
 	NarrowPerSecond   float64 `json:"postings_alone_per_second"`
 	NarrowRatio       float64 `json:"postings_alone_ratio"`
-	MemoryMiB         float64 `json:"peak_memory_mib"` // of this process, while it audits
+	MemoryMiB         float64 `json:"peak_memory_mib"`    // of this process, while it audits
+	BackendMiB        float64 `json:"backend_memory_mib"` // of the database's process that it asks, as often looked at
 	Differences       int64   `json:"differences"`
 }
 
 // Run writes postings and audits them.
 func (c *benchAuditCommand) Run(ctx context.Context, p *program) error {
-	err := checkBounds(bounded{"--postings", c.Postings, benchPostingsMax}, bounded{"--pools", c.Pools, benchPoolsMax})
+	err := checkBounds(bounded{"--postings", c.Postings, benchPostingsMax}, bounded{"--pools", c.Pools, benchPoolsMax},
+		bounded{"--classes", c.Classes, len(benchClasses)})
 	if err != nil {
 		return err
 	}
 	r := &benchAuditReport{Pools: c.Pools}
 	err = benchRun(ctx, p, func(b *bench) error {
-		b.pools, b.members = c.Pools, 8
-		return r.measure(ctx, b, max(1, c.Postings/c.Pools))
+		b.pools, b.members, b.classes = c.Pools, 8, c.Classes
+		if c.Turned {
+			// The first bonus, from which is spent, outlives the month; another doesn't.
+			b.members, b.turned, b.renewed, b.start = 2, true, true, b.start.AddDate(0, -1, -1)
+			b.bonuses = []time.Duration{180 * 24 * time.Hour, 190 * 24 * time.Hour, 20 * 24 * time.Hour}
+			b.bonuses = slices.Delete(b.bonuses, c.Classes, 2)
+		}
+		return r.measure(ctx, b, c.each())
 	})
 	if err != nil {
 		return err
@@ -59,6 +70,14 @@ func (c *benchAuditCommand) Run(ctx context.Context, p *program) error {
 		return errFound
 	}
 	return nil
+}
+
+// each is how many spends each team gets: of teams that have turned perhaps none.
+func (c *benchAuditCommand) each() int {
+	if c.Turned {
+		return c.Postings / c.Pools
+	}
+	return max(1, c.Postings/c.Pools)
 }
 
 func (r *benchAuditReport) measure(ctx context.Context, b *bench, each int) error {
@@ -107,6 +126,11 @@ func (r *benchAuditReport) audit(ctx context.Context, b *bench) (time.Duration, 
 	b.say("auditing")
 	begun := b.now()
 	err := readOnly(ctx, b.db.Pool, func(tx pgx.Tx) error {
+		watch, err := watchBackend(ctx, tx)
+		if err != nil {
+			return err
+		}
+		defer func() { r.BackendMiB = max(r.BackendMiB, watch()) }()
 		sum, err := ledger.Audit(ctx, tx, func(ledger.Difference) error { return nil })
 		r.Postings, r.Differences = sum.Postings, sum.Differences
 		return err
@@ -166,7 +190,7 @@ func (r *benchAuditReport) print(p *program, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.out, "\n%s of %s in %.1f s, %.2f of the bare sum's rate (%.2f of that of postings alone); %.0f MiB at most; %s\n", count(r.Postings, "posting", "postings"),
-		count(r.Pools, "pool", "pools"), r.Seconds, r.Ratio, r.NarrowRatio, r.MemoryMiB, count(r.Differences, "difference", "differences"))
+	_, err = fmt.Fprintf(p.out, "\n%s of %s in %.1f s, %.2f of the bare sum's rate (%.2f of that of postings alone); %.0f MiB at most, of the database's process %.0f; %s\n", count(r.Postings, "posting", "postings"),
+		count(r.Pools, "pool", "pools"), r.Seconds, r.Ratio, r.NarrowRatio, r.MemoryMiB, r.BackendMiB, count(r.Differences, "difference", "differences"))
 	return err
 }

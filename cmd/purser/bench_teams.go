@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"purser/ledger"
 	"purser/migrations"
 	"purser/teams"
+	"purser/worker"
 )
 
 const (
@@ -59,10 +61,36 @@ func (b *bench) makeTeams(ctx context.Context) error {
 		book, err = b.makeTeam(ctx, tx, 0)
 		return err
 	})
+	if err == nil {
+		err = b.shape(ctx)
+	}
 	if err != nil {
 		return err
 	}
 	return b.clone(ctx, book)
+}
+
+// shape gives the one team that there is yet what others are to be made in the image of: a
+// month that has turned, and a second class of lots.
+func (b *bench) shape(ctx context.Context) error {
+	if b.classes > 1 {
+		_, err := b.db.Pool.Exec(ctx, fmt.Sprintf(`
+			UPDATE %s SET source = 'purchase' WHERE (book_id, id) = (SELECT book_id, id FROM %[1]s WHERE source = 'bonus' ORDER BY id LIMIT 1 OFFSET 1)`, "lots"))
+		if err != nil {
+			return fmt.Errorf("making a second class of lots: %w", err)
+		}
+	}
+	if !b.turned {
+		return nil
+	}
+	w, err := worker.New(worker.Config{Pool: b.db.Pool, Catalog: b.catalog, Now: b.now, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	if settled, err := w.SettleDue(ctx); err != nil || settled != 1 {
+		return fmt.Errorf("turning the first team's month: %d settled: %w", settled, err)
+	}
+	return nil
 }
 
 // makeTeam makes one team: a subscription, three lots, and members of whom every second

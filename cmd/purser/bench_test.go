@@ -56,6 +56,8 @@ func TestBenchSpends(t *testing.T) {
 		} {
 			c.fails(exitUsage, []string{wrong[0]}, append([]string{"bench", "spends"}, wrong...)...)
 		}
+		c.fails(exitUsage, []string{"--classes"}, "bench", "audit", "--classes", "3")
+		c.fails(exitUsage, []string{"--classes"}, "bench", "audit", "--classes", "0")
 		c.fails(exitFailed, []string{"profile"}, "bench", "spends", "--cpuprofile", t.TempDir()+"/none/cpu")
 	})
 	t.Run("AFailedSpendAWrongSumOrADifferenceFails", func(t *testing.T) {
@@ -115,6 +117,8 @@ func TestBench(t *testing.T) {
 		{[]string{"holds", "--clients", "4", "--seconds", "1"}, map[string]float64{"differences": 0}, append([]string{"floor_per_second", "pairs", "credits_booked"}, append(times, compared...)...)},
 		{[]string{"read", "--spends", "300", "--clients", "2", "--seconds", "1"}, map[string]float64{"spends": 300}, append([]string{"p99_ratio"}, append(times, compared...)...)},
 		{[]string{"audit", "--postings", "3000", "--pools", "7"}, map[string]float64{"differences": 0}, append([]string{"postings", "peak_memory_mib"}, compared...)},
+		{[]string{"audit", "--postings", "3000", "--pools", "7", "--turned", "--classes", "2"}, map[string]float64{"differences": 0},
+			append([]string{"postings", "backend_memory_mib"}, compared...)},
 		{[]string{"growth", "--spends", "3000", "--pools", "7", "--clients", "4", "--seconds", "1"}, map[string]float64{"pools": 7}, []string{"bytes_per_spend", "p99_ratio"}},
 		{[]string{"turn", "--teams", "60", "--seconds", "1"}, map[string]float64{"differences": 0, "teams": 60}, append([]string{"rows", "peak_memory_mib", "spends_ratio"}, append(times, compared...)...)},
 		{[]string{"events", "--clients", "4", "--seconds", "1", "--rate", "10", "--lifted-rate", "10", "--burst", "30", "--subscriptions", "3"}, map[string]float64{"clients": 4},

@@ -87,6 +87,8 @@ func site(t *testing.T) string {
 		case "/strict":
 			w.Header().Set("Content-Security-Policy", "default-src 'none'")
 			_, _ = fmt.Fprint(w, "<!doctype html><style>p{color:red}</style><p>strict")
+		case "/focus":
+			_, _ = fmt.Fprint(w, `<!doctype html><input id="first"><script>document.getElementById("first").focus()</script><p tabindex="-1" autofocus>later</p>`)
 		default:
 			_, _ = fmt.Fprint(w, pageText)
 		}
@@ -138,4 +140,12 @@ func TestComplaintsOfTheBrowserFailTheTest(t *testing.T) {
 	if !c.failed || !strings.Contains(c.said, "Content Security Policy") {
 		t.Errorf("failed %v: %s", c.failed, c.said)
 	}
+}
+
+func TestRemarksOfTheBrowserAreNoComplaints(t *testing.T) {
+	t.Parallel()
+	b := Open(t)
+	b.Go(site(t) + "/focus") // Chromium remarks that the focus is taken
+	b.Says("later")
+	b.Content()
 }

@@ -50,7 +50,9 @@ func (b *Tab) listen(ev any) {
 	said := ""
 	switch e := ev.(type) {
 	case *log.EventEntryAdded:
-		if e.Entry.Source != "network" { // that a form is refused is no complaint
+		// That a form is refused is no complaint, nor is what Chromium only remarks: that the focus stays
+		// where somebody put it, say, before the page could.
+		if e.Entry.Source != "network" && e.Entry.Level != log.EntryLevelInfo && e.Entry.Level != log.EntryLevelVerbose {
 			said = e.Entry.Text
 		}
 	case *runtime.EventExceptionThrown:

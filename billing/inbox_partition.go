@@ -70,10 +70,12 @@ type inboxBeginner interface {
 // that lock is bounded, or a long reader of it would hold up the inbox through us.
 func ensureEventPartition(ctx context.Context, db inboxBeginner, name string, start time.Time) (created bool, err error) {
 	err = pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '2s'`); err != nil {
+		// Nobody is held up by who waits for another that makes months, as several do that
+		// start together: that wait isn't bounded.
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(partitionLock)); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(partitionLock)); err != nil {
+		if _, err := tx.Exec(ctx, `SET LOCAL lock_timeout = '2s'`); err != nil {
 			return err
 		}
 		var there bool

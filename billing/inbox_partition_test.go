@@ -136,6 +136,46 @@ func TestEnsureEventPartitions(t *testing.T) {
 		}
 	})
 
+	t.Run("WhoWaitsForAnotherProcessWaitsAsLongAsThatTakes", func(t *testing.T) {
+		t.Parallel()
+		pool := pgtest.Pool(t)
+		slow, err := pool.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := billing.EnsureEventPartitions(t.Context(), slow, noon, 1); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error, 1)
+		go func() {
+			_, err := billing.EnsureEventPartitions(t.Context(), pool, noon, 1)
+			done <- err
+		}()
+		// Longer than it would wait for a lock of the inbox.
+		deadline := time.After(time.Minute)
+		for waited := false; !waited; {
+			err := pool.QueryRow(t.Context(), `
+				SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'
+				               AND clock_timestamp() - query_start > interval '3 seconds')`).Scan(&waited)
+			if err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case err := <-done:
+				t.Fatalf("it didn't wait: %v", err)
+			case <-deadline:
+				t.Fatal("it never waits")
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+		if err := slow.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+
 	t.Run("TheSameIdInTwoMonthsIsStillOneEvent", func(t *testing.T) {
 		t.Parallel()
 		pool := pgtest.Pool(t)

@@ -21,39 +21,71 @@ var errWaitTooLong = errors.New("the wait for our turn would be too long")
 type pace struct {
 	now    func() time.Time
 	sleep  func(context.Context, time.Duration) error
-	reads  *rate.Limiter
-	writes *rate.Limiter
+	reads  *lane
+	writes *lane
 
 	mu    sync.Mutex
 	until time.Time // nobody sends before
 }
 
 func newPace(cfg Config) *pace {
-	limiter := func() *rate.Limiter {
-		// Within one second at most rate + burst leave, and a quarter more than the default rates is
-		// just what Stripe allows.
-		return rate.NewLimiter(rate.Limit(cfg.RequestsPerSecond), max(1, int(cfg.RequestsPerSecond/4)))
+	return &pace{now: cfg.Now, sleep: cfg.Sleep, reads: newLane(cfg.RequestsPerSecond), writes: newLane(cfg.RequestsPerSecond)}
+}
+
+// lane gives out turns, and remembers when the last requests left.
+type lane struct {
+	*rate.Limiter
+
+	mu     sync.Mutex
+	left   []time.Time // of as many as may leave within one second, the oldest at next
+	oldest int
+}
+
+func newLane(perSecond float64) *lane {
+	// Within one second at most rate + burst leave, and a quarter more than the default rates is
+	// just what Stripe allows.
+	burst := max(1, int(perSecond/4))
+	return &lane{Limiter: rate.NewLimiter(rate.Limit(perSecond), burst), left: make([]time.Time, burst+int(perSecond))}
+}
+
+// early is how much too early it is for one more to leave; if it isn't, that one leaves. Turns
+// alone don't keep to the limit: when a process goes on that stood still for a while, the turns
+// of all who waited have come.
+func (l *lane) early(now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if wait := l.left[l.oldest].Add(time.Second).Sub(now); wait > 0 {
+		return wait
 	}
-	return &pace{now: cfg.Now, sleep: cfg.Sleep, reads: limiter(), writes: limiter()}
+	l.left[l.oldest] = now
+	l.oldest = (l.oldest + 1) % len(l.left)
+	return 0
 }
 
 // wait returns when a request of this method may leave.
 func (p *pace) wait(ctx context.Context, method string) error {
-	limiter := p.writes
+	l := p.writes
 	if method == http.MethodGet {
-		limiter = p.reads
+		l = p.reads
 	}
 	for {
 		if err := p.sitOut(ctx); err != nil {
 			return err
 		}
-		if err := p.queue(ctx, limiter); err != nil {
+		if err := p.queue(ctx, l); err != nil {
 			return err
 		}
 		// A pause that began while we queued sends us back to the end of the queue. Otherwise all who
 		// queued would leave together in the moment in which it ends.
-		if p.pause() <= 0 {
+		if p.pause() > 0 {
+			continue
+		}
+		early := l.early(p.now())
+		if early <= 0 {
 			return nil
+		}
+		if err := p.sleep(ctx, early); err != nil {
+			return err
 		}
 	}
 }
@@ -74,9 +106,9 @@ func (p *pace) sitOut(ctx context.Context) error {
 	}
 }
 
-func (p *pace) queue(ctx context.Context, limiter *rate.Limiter) error {
+func (p *pace) queue(ctx context.Context, l *lane) error {
 	now := p.now()
-	turn := limiter.ReserveN(now, 1)
+	turn := l.ReserveN(now, 1)
 	left := turn.DelayFrom(now)
 	if left > waitMax {
 		turn.CancelAt(now)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -169,4 +170,13 @@ func (v *visit) Pack(name string) string {
 		return pack.Title
 	}
 	return name
+}
+
+// Bought is what an item of a subscription buys: its plan, by the name that a team's page gives it. What no
+// plan of the catalogue has is known only by how Stripe calls its price.
+func (v *visit) Bought(i billing.Item) string {
+	if plan, ok := v.s.cfg.Catalog.PlanOf(i.PriceID, i.LookupKey); ok {
+		return plan.Name
+	}
+	return cmp.Or(i.LookupKey, i.PriceID)
 }

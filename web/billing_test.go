@@ -110,4 +110,20 @@ func TestBilling(t *testing.T) {
 		b.sendForm(b.form("/page/account/billing/checkout")).wantLedTo("https://stripe.example/pay/top_")
 		b.get("/page/account/billing").submit("/page/account/billing/auto-top-up", "threshold", "0", "credits_max", "1000", "amount_max", "10").want(200, "is off")
 	})
+	t.Run("B1_AnAccountsSubscriptionIsNamedByItsPlan_AndByItsPriceOnlyWhereNoPlanHasIt", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.acme()
+		w.as("ann", "").get("/page/account/billing").want(200, "5 × team active in a team").wantNot("team_monthly")
+		for change, says := range map[string]string{
+			`{"lookup_key": "storage"}`:                                "5 × storage active",
+			`{"lookup_key": ""}`:                                       "5 × price_team active",
+			`{"lookup_key": "solo_monthly", "price_id": "price_solo"}`: "5 × solo active",
+		} {
+			if _, err := w.DB.Exec(t.Context(), `UPDATE subscriptions SET facts = jsonb_set(facts, '{items,0}', facts->'items'->0 || $1::jsonb)`, change); err != nil {
+				t.Fatal(err)
+			}
+			w.as("ann", "").get("/page/account/billing").want(200, says)
+		}
+	})
 }

@@ -191,7 +191,7 @@ func (f *flow) own() {
 	f.Go(f.link("Olga", ""))
 	f.Says("Your personal credits")
 	f.facts("h-pool", map[string]string{"Monthly": "4,000", "Bonus": "30", "Available": "4,030"})
-	for tab, says := range map[string]string{"Usage": "0 used", "History": "a present", "Billing": "4 × team_monthly active", "Explain": "4,030"} {
+	for tab, says := range map[string]string{"Usage": "0 used", "History": "a present", "Billing": "4 × team active", "Explain": "4,030"} {
 		f.Follow(tab)
 		f.Says(says)
 	}

@@ -23,7 +23,8 @@ func TestLockedBookAmongMany(t *testing.T) {
 		wg.Go(func() {
 			for !stop.Load() {
 				r, err := w.try(request{method: "POST", path: "/v1/teams/" + team + "/spends", body: object{"user_id": user, "credits": 1}})
-				if err != nil || r.status != 201 {
+				busy := team == "slow" && err == nil && r.status == 503 // its lock was held for longer than a lane waits
+				if err != nil || r.status != 201 && !busy {
 					t.Errorf("%s: %v %d %s", team, err, r.status, r.raw)
 					return
 				}
@@ -55,8 +56,8 @@ func TestLockedBookAmongMany(t *testing.T) {
 		for i, answered := range others {
 			before[i] = answered.Load()
 		}
-		// Less than the lanes' own patience, after which whoever waits is refused.
-		deadline := time.Now().Add(8 * time.Second)
+		// Those who wait for the locked book are refused after a lane's patience, which is ten seconds.
+		deadline := time.Now().Add(time.Minute)
 		waits := func(i int) bool { return others[i].Load() < before[i]+5 }
 		for i := range others {
 			for waits(i) && time.Now().Before(deadline) {

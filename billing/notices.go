@@ -3,6 +3,7 @@ package billing
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -132,6 +133,29 @@ func Notices(ctx context.Context, db DB, f NoticeFilter) ([]Notice, error) {
 		return nil, fmt.Errorf("listing notices: %w", err)
 	}
 	return list, nil
+}
+
+// lastNoticeMax is how many of a book's notices LastNotice looks through.
+const lastNoticeMax = 10_000
+
+// LastNotice gives the latest notice of a kind that concerns a user in a book; nil if there
+// is none, or none among the book's last ones.
+func LastNotice(ctx context.Context, db DB, book int64, kind NoticeKind, userID string) (*Notice, error) {
+	rows, err := db.Query(ctx, `
+		SELECT id, book_id, kind, user_id, at, data
+		FROM (SELECT * FROM notices WHERE book_id = $1 ORDER BY id DESC LIMIT $4) latest
+		WHERE kind = $2 AND user_id = $3 ORDER BY id DESC LIMIT 1`, book, kind, userID, lastNoticeMax)
+	if err != nil {
+		return nil, fmt.Errorf("reading the last %s: %w", kind, err)
+	}
+	n, err := pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByName[Notice])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil //nolint:nilnil // that there is none is no error
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the last %s: %w", kind, err)
+	}
+	return n, nil
 }
 
 // lowPercents are the shares of the period's credits at which a pool is low: each is told

@@ -50,6 +50,8 @@ type PageSession struct {
 var (
 	ErrPageSessionUnknown = errors.New("no such page session")
 	ErrPageSessionOver    = errors.New("the page session is over")
+	// ErrPageSessionLeft is an ErrPageSessionOver.
+	ErrPageSessionLeft = fmt.Errorf("%w: its user isn't in the team any more", ErrPageSessionOver)
 )
 
 const pageSessionColumns = `id, user_id, COALESCE(team_id, '') AS team_id, link_ends_at, return_url, locale, time_zone, joined_at, created_at, opened_at,
@@ -140,7 +142,8 @@ func OpenPageSession(ctx context.Context, tx pgx.Tx, linkHash, cookieHash []byte
 
 // FindPageSession gives the open session of a cookie. One that has ended, or whose user
 // has left the team since, even if to come back, is ErrPageSessionOver, and says where to
-// go back to.
+// go back to. While the user isn't back it is ErrPageSessionLeft, and says whose it was and
+// for which team, too.
 func FindPageSession(ctx context.Context, db billing.DB, cookieHash []byte, wall time.Time) (PageSession, error) {
 	s, err := pageSessionBy(ctx, db, `SELECT `+pageSessionColumns+` FROM page_sessions WHERE cookie_hash = $1`, cookieHash)
 	if err != nil {
@@ -153,7 +156,10 @@ func FindPageSession(ctx context.Context, db billing.DB, cookieHash []byte, wall
 		if err != nil && !errors.As(err, &refusal) {
 			return PageSession{}, err
 		}
-		over = refusal != nil || !m.JoinedAt.Equal(*s.JoinedAt)
+		if refusal != nil {
+			return PageSession{UserID: s.UserID, TeamID: s.TeamID, ReturnURL: s.ReturnURL, Locale: s.Locale}, ErrPageSessionLeft
+		}
+		over = !m.JoinedAt.Equal(*s.JoinedAt)
 	}
 	if over {
 		return PageSession{ReturnURL: s.ReturnURL, Locale: s.Locale}, ErrPageSessionOver

@@ -94,12 +94,13 @@ func TestPageSession(t *testing.T) {
 			_, _, err := ChangeMembers(t.Context(), tx, w.catalog, "acme", []Change{{UserID: "bob", Remove: true}}, backend, w.at)
 			return err
 		})
-		if err := w.found(cookie); !errors.Is(err, ErrPageSessionOver) {
-			t.Errorf("removed: %v", err)
+		gone, err := FindPageSession(t.Context(), w.tx, cookie, w.at)
+		if !errors.Is(err, ErrPageSessionOver) || !errors.Is(err, ErrPageSessionLeft) || gone.UserID != "bob" || gone.TeamID != "acme" || gone.ID != "" {
+			t.Errorf("removed: %+v, %v", gone, err)
 		}
 		w.at = w.at.Add(time.Minute)
 		w.join("acme", "bob")
-		if err := w.found(cookie); !errors.Is(err, ErrPageSessionOver) {
+		if err := w.found(cookie); !errors.Is(err, ErrPageSessionOver) || errors.Is(err, ErrPageSessionLeft) {
 			t.Errorf("back again: %v", err)
 		}
 	})

@@ -138,6 +138,15 @@ func TestBrowser_AxeFindsNothingOnWhatFormsLeadTo(t *testing.T) {
 	c.goTo(w.link("bob", "acme"))
 	c.Follow("See what leaving would do")
 	press("Leave the team", "You have left Team acme.")
+	c.goTo("/page/teams/acme/mine/leave")
+	c.Says("You have left Team acme.")
+	c.clean("a team that was left")
+	c.goTo(w.link("cleo", ""))
+	c.goTo("/page/teams/acme/mine/leave")
+	press("Leave the team", "You have left Team acme.")
+	c.goTo("/page/teams/acme/mine/leave")
+	c.Says("You have left Team acme.", "Your teams")
+	c.clean("a team that was left, on the own page")
 	c.Content()
 }
 

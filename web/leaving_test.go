@@ -34,11 +34,17 @@ func TestLeaving(t *testing.T) {
 		if !w.isMember("bob") {
 			t.Fatal("looking has done it")
 		}
-		b.submit(at).want(200, "You have left Team acme.", "Back to Sketchpad").wantNot("Overview", "Sign out")
+		f := b.form(at)
+		b.sendForm(f).want(200, "You have left Team acme.", "Back to Sketchpad").wantNot("Overview", "Sign out")
 		if w.isMember("bob") {
 			t.Error("bob is still there")
 		}
-		b.get(mine).want(401, "session is over")
+		// A second click, and a page that is opened or sent once more, say the same and lead the same way.
+		again := []string{"You have left Team acme.", "Your own credits are still yours", "Back to Sketchpad"}
+		b.sendForm(f).want(410, again...).wantNot("Overview", "Sign out", "3,950", "session is over")
+		for _, page := range []string{at, mine, "/page/teams/acme"} {
+			b.get(page).want(410, again...).wantNot("Overview", "3,950")
+		}
 		w.as("ann", "acme").get("/page/teams/acme").want(200, "3,950 available")
 	})
 	t.Run("T12_FromOnesOwnPageItLeadsToTheOtherTeams_Once", func(t *testing.T) {
@@ -51,6 +57,35 @@ func TestLeaving(t *testing.T) {
 		w.Join("acme", "cleo", teams.Plain) // who is back isn't thrown out by an old form
 		if b.sendForm(f).want(200, "You have left Team acme."); !w.isMember("cleo") {
 			t.Error("an old form has done it again")
+		}
+	})
+	t.Run("T12_WhoGoesBackOnOnesOwnPageIsToldAndLedToTheOtherTeams", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.acme()
+		w.Team("zeta", "zoe", 777)
+		b := w.as("cleo", "").get(at).want(200)
+		b.submit(at).want(200, "You have left Team acme.")
+		b.get(at).want(410, "You have left Team acme.", "Your teams", "Back to Sketchpad").wantNot("Overview")
+		b.get(b.leadsTo("Your teams")).want(200, "You are in no other team.")
+		other := w.as("cleo", "")
+		other.reach(at).want(410, "You have left Team acme.")
+		other.get("/page/teams/zeta/mine/leave").want(404, "nothing here").wantNot("zeta", "777") // she was never there
+		w.Join("acme", "cleo", teams.Plain)
+		other.get(at).want(200, "What leaving Team acme would do")
+	})
+	t.Run("T12_WhoIsRemovedIsToldSo", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.acme()
+		bound, own := w.as("bob", "acme"), w.as("bob", "").get(at).want(200)
+		f := own.form(at)
+		w.Must(func(tx pgx.Tx) error {
+			_, _, err := teams.ChangeMembers(t.Context(), tx, w.Catalog, "acme", []teams.Change{{UserID: "bob", Remove: true}}, teams.Actor{User: "abe"}, noon)
+			return err
+		})
+		for _, b := range []*browser{bound.get(at), own.get(at), own.sendForm(f)} {
+			b.want(410, "You are no longer in Team acme.", "You were removed from the team", "Back to Sketchpad").wantNot("You have left", "Overview")
 		}
 	})
 	t.Run("T4_ASeatBecomesFree", func(t *testing.T) {

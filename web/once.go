@@ -87,7 +87,7 @@ func (v *visit) again(w http.ResponseWriter, err error, page showing) {
 	if why.Status >= http.StatusInternalServerError {
 		noteFailure(v.r.Context(), err)
 	}
-	if why.Status == http.StatusNotFound || why.Status >= http.StatusInternalServerError || page == nil {
+	if why.Status == http.StatusNotFound || why.Status == http.StatusGone || why.Status >= http.StatusInternalServerError || page == nil {
 		v.s.refuse(w, v.r, v, why)
 		return
 	}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -14,11 +15,13 @@ import (
 type refusal struct {
 	Status int
 	Code   string
+	Title  string // "": the code's
 	Text   string
 	Field  string
 	Helps  []string
 	Rows   []row
 	Back   string // where to go on; "": to the session's return URL
+	Teams  bool   // the user's other teams are a way to go on
 }
 
 // classStatus is what HTTP says of each class of refusal.
@@ -54,11 +57,14 @@ var knownErrors = []struct {
 func (v *visit) refusalOf(err error) refusal {
 	var whole *rowsRefused
 	var refused *teams.Refusal
+	var departed *teams.Departed
 	var field *teams.FieldError
 	var amount *ledger.AmountError
 	switch {
 	case errors.As(err, &whole):
 		return refusal{Status: http.StatusUnprocessableEntity, Code: "rows_refused", Text: v.T("refused.rows_refused"), Rows: whole.rows}
+	case errors.As(err, &departed):
+		return v.departed(departed)
 	case errors.As(err, &refused):
 		return refusal{
 			Status: classStatus[refused.Class], Code: refused.Code, Text: v.why(refused.Code, refused), Field: refused.Field, Helps: v.helps(refused.Helps),
@@ -74,6 +80,15 @@ func (v *visit) refusalOf(err error) refusal {
 		}
 	}
 	return refusal{Status: http.StatusInternalServerError, Code: "internal", Text: v.T("refused.internal")}
+}
+
+// departed says that somebody isn't in a team any more, by whose doing, and where to go on.
+func (v *visit) departed(d *teams.Departed) refusal {
+	said := refusal{Status: http.StatusGone, Title: v.T("leaving.removed", d.Team.Name), Text: v.T("leaving.removed_back"), Teams: v.OwnPage()}
+	if d.Left {
+		said.Title, said.Text = v.T("leaving.done", d.Team.Name), v.T("leaving.back")
+	}
+	return said
 }
 
 // why is the text of a code, or what the rule itself says for who reads English.
@@ -123,8 +138,13 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, v *visit, why re
 	if v.Has("refused." + why.Code + ".title") {
 		title = v.T("refused." + why.Code + ".title")
 	}
+	title = cmp.Or(why.Title, title)
+	said := calm{Text: why.Text, Back: why.Back}
+	if why.Teams {
+		said.On, said.OnText = Root+"/teams", v.T("your_teams")
+	}
 	v.Team, v.Person = nil, teams.User{} // nothing of the place is shown
-	v.render(w, why.Status, view{Screen: "message", Title: title, Data: calm{Text: why.Text, Back: why.Back}})
+	v.render(w, why.Status, view{Screen: "message", Title: title, Data: said})
 }
 
 // Refused says why something would be refused.

@@ -134,7 +134,7 @@ func (s *Server) visit(w http.ResponseWriter, r *http.Request) *visit {
 		s.refuse(w, r, nil, refusal{Status: http.StatusUnauthorized, Code: "no_session"})
 		return nil
 	case errors.Is(err, teams.ErrPageSessionOver):
-		s.refuse(w, r, nil, refusal{Status: http.StatusUnauthorized, Code: "session_over", Back: session.ReturnURL})
+		s.over(w, r, session, err)
 		return nil
 	case err != nil:
 		s.sorry(w, r, err)
@@ -143,6 +143,24 @@ func (s *Server) visit(w http.ResponseWriter, r *http.Request) *visit {
 	v := &visit{s: s, r: r, session: session, secret: secret, By: teams.Actor{User: session.UserID}, At: s.cfg.Now()}
 	v.speech = s.speechFor(r, session.Locale, session.TimeZone)
 	return v
+}
+
+// over says that a session is over, and to who has left its team that this is why.
+func (s *Server) over(w http.ResponseWriter, r *http.Request, session teams.PageSession, why error) {
+	said := refusal{Status: http.StatusUnauthorized, Code: "session_over"}
+	v := &visit{s: s, r: r, session: session, speech: s.speechFor(r, session.Locale, session.TimeZone)}
+	if errors.Is(why, teams.ErrPageSessionLeft) {
+		err := teams.CheckDeparted(r.Context(), s.cfg.Pool, session.TeamID, session.UserID)
+		var departed *teams.Departed
+		if err != nil && !errors.As(err, &departed) {
+			s.sorry(w, r, err)
+			return
+		}
+		if departed != nil {
+			said = v.departed(departed)
+		}
+	}
+	s.refuse(w, r, v, said)
 }
 
 // visit is one request of somebody who is there.
@@ -183,6 +201,13 @@ func (v *visit) findTeam(ctx context.Context, tx pgx.Tx) error {
 	}
 	team, role, err := teams.Look(ctx, tx, id, v.By)
 	v.Team, v.Role = &team, role
+	var refused *teams.Refusal
+	if errors.As(err, &refused) {
+		// Whoever was there before is told so.
+		if gone := teams.CheckDeparted(ctx, tx, id, v.By.User); gone != nil {
+			return gone
+		}
+	}
 	return err
 }
 

@@ -76,8 +76,8 @@ func TestSession(t *testing.T) {
 			_, _, err := teams.ChangeMembers(t.Context(), tx, w.Catalog, "acme", []teams.Change{{UserID: "bob", Remove: true}}, teams.Actor{}, noon)
 			return err
 		})
-		bound.get("/page/teams/acme").want(401, "session is over")
-		own.get("/page/teams/acme").want(404)
+		bound.get("/page/teams/acme").want(410, "You are no longer in Team acme.").wantNot("3,300")
+		own.get("/page/teams/acme").want(410, "You are no longer in Team acme.").wantNot("3,300")
 		own.get("/page/account").want(200)
 	})
 	t.Run("LeavingEndsIt", func(t *testing.T) {

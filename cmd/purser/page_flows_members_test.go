@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 
@@ -203,10 +204,10 @@ func (f *flow) sent() string {
 	return link.Query().Get("token")
 }
 
-// leaving: a member sees what it means, goes, and finds the own credits; the owner is told
-// why an owner can't.
+// leaving: a member sees what it means, goes, and finds the own credits, also who goes twice;
+// the owner is told why an owner can't.
 func (f *flow) leaving() {
-	f.acme("Ben")
+	f.acme("Ben", "Cleo")
 	f.ask(http.MethodPost, "/v1/teams/"+f.team+"/allocations", fields{"user_id": f.id("Ben"), "credits": 600}, nil)
 	f.spends("Ben", 100)
 	f.Go(f.link("Ben", ""))
@@ -225,8 +226,21 @@ func (f *flow) leaving() {
 	f.Follow("See what leaving would do")
 	f.Press("Leave the team")
 	f.Says("You have left Acme.", "You are in no other team.")
-	f.show("")
-	f.Says("There is nothing here")
+	f.show("/mine/leave") // back, and again
+	f.Says("You have left Acme.", "Your own credits are still yours.", "Back to Acme Studio")
+	f.Follow("Your teams")
+	f.Says("You are in no other team.")
+	f.enter("Cleo")
+	f.show("/mine/leave")
+	form := browsertest.Eval[string](f.Tab, `document.querySelector("form.actions").outerHTML`)
+	f.Press("Leave the team")
+	for range 2 { // what a second click sends, and a third
+		f.Says("You have left Acme.", "Your own credits are still yours.", "Back to Acme Studio")
+		f.SaysNot("Your session is over", "Overview")
+		browsertest.Eval[bool](f.Tab, fmt.Sprintf(`document.querySelector("main").innerHTML = %q, true`, form))
+		f.Press("Leave the team")
+	}
+	f.Says("You have left Acme.")
 	f.enter("Olga")
 	f.facts("h-pool", map[string]string{"Used": "100", "Set aside": "0", "Available": "4,900"})
 	f.Follow("My credits")

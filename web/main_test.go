@@ -54,7 +54,7 @@ func newWorld(t testing.TB, change ...func(*web.Config)) *world {
 	w := &world{World: teamtest.New(t), wall: &teamtest.Clock{}, stripe: &fakeStripe{}, log: &teamtest.Log{}}
 	// It has nothing to do with the other, but sockets' deadlines follow it, beside the real time: they
 	// must not be over on any day.
-	w.wall.Set(time.Now().AddDate(1, 0, 0))
+	w.wall.Set(time.Now().AddDate(1, 0, 0).Truncate(time.Second)) // whole, as what a cookie counts in
 	f := &front{}
 	server := httptest.NewServer(f)
 	w.url = server.URL

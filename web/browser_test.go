@@ -150,6 +150,24 @@ func TestBrowser_AxeFindsNothingOnWhatFormsLeadTo(t *testing.T) {
 	c.Content()
 }
 
+// A page of usage with one before it and one after.
+func TestBrowser_AxeFindsNothingOnAPeriodBetweenTwo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.acme()
+	w.Clock.Set(noon.AddDate(0, 2, 3))
+	c := w.chrome()
+	c.goTo(w.link("ann", "acme"))
+	c.Follow("Usage")
+	c.Follow("Earlier period")
+	c.Card("h-days").Has("10 Apr 2026 – 10 May 2026", "Earlier period", "Later period", "0 used")
+	c.clean("a period between two")
+	c.Follow("Earlier period")
+	c.Card("h-days").Has("10 Mar 2026 – 10 Apr 2026", "1,500 used")
+	c.clean("the first period")
+	c.Content()
+}
+
 // What axe-core doesn't find it can't be trusted with.
 func TestBrowser_AxeFindsWhatIsBad(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,9 @@ type usagePage struct {
 	Members  []memberUsed // of a team, for those who manage it
 	Chart    chart
 	Choices  []tab
+
+	Period         *billing.PeriodSpan // that these days are; nil: others were asked for
+	Earlier, Later string              // where the period before it is, and the one after it; "": there is none
 }
 
 // dayUsed is what was used on one day.
@@ -47,33 +50,31 @@ type memberUsed struct {
 	Width int64 // of the bar, beside the one who used most
 }
 
-// usageDaysMax bounds the days that are looked at.
-const usageDaysMax = 366
-
 func (s *Server) registerUsage() {
 	s.page(Root+"/teams/{team}/usage", s.usage)
 	s.page(Root+"/account/usage", s.usage)
 }
 
 func (s *Server) usage(ctx context.Context, tx pgx.Tx, v *visit) (view, error) {
-	book := v.Person.BookID
+	book, since := v.Person.BookID, v.Person.CreatedAt
 	if v.Team != nil {
-		book = v.Team.BookID
+		book, since = v.Team.BookID, v.Team.CreatedAt
 	}
-	pool, err := billing.ReadPool(ctx, tx, s.cfg.Catalog, book, v.At)
+	periods, err := billing.ReadPeriods(ctx, tx, s.cfg.Catalog, book, since, v.At)
 	if err != nil {
 		return view{}, err
 	}
-	from, to := v.span(pool)
-	rows, err := ledger.UsageByDay(ctx, tx, book, from, to)
+	days := v.daysOf(periods)
+	rows, err := ledger.UsageByDay(ctx, tx, book, days.from, days.to)
 	if err != nil {
 		return view{}, err
 	}
 	if v.Team != nil && !v.Manages() {
 		rows = slices.DeleteFunc(rows, func(r ledger.DayUsage) bool { return r.Holder != v.By.User })
 	}
-	p := &usagePage{From: from, To: to.Add(-time.Nanosecond), Choices: v.spans(pool)}
-	p.Days = byDay(rows, from, to)
+	p := &usagePage{From: days.from, To: days.last(), Period: days.period, Choices: v.choices(periods, days)}
+	p.Earlier, p.Later = v.steps(periods, days.period)
+	p.Days = byDay(rows, days.from, days.to)
 	for _, r := range rows {
 		p.Total.add(r)
 	}
@@ -82,58 +83,6 @@ func (s *Server) usage(ctx context.Context, tx pgx.Tx, v *visit) (view, error) {
 		p.Members, err = v.byMember(ctx, tx, rows)
 	}
 	return view{"usage", v.T("usage.title"), p}, err
-}
-
-// span is which days are looked at: the current period's, unless others are asked for.
-func (v *visit) span(pool billing.Pool) (from, to time.Time) {
-	from, to = dayOf(pool.PeriodStart), dayOf(v.At).AddDate(0, 0, 1)
-	day := func(name string) (time.Time, bool) {
-		at, err := time.ParseInLocation(time.DateOnly, v.form.Text(name), time.UTC)
-		return at, err == nil
-	}
-	if at, ok := day("from"); ok {
-		from = at
-	}
-	if at, ok := day("to"); ok {
-		to = at.AddDate(0, 0, 1)
-	}
-	if !to.After(from) {
-		to = from.AddDate(0, 0, 1)
-	}
-	if last := from.AddDate(0, 0, usageDaysMax); to.After(last) {
-		to = last
-	}
-	return v.turned(pool, from, to)
-}
-
-// turned has a span that is a period begin and end with its turn, in the midst of a day: so
-// it comes to what the pool says was used.
-func (v *visit) turned(pool billing.Pool, from, to time.Time) (time.Time, time.Time) {
-	before := billing.AddMonths(pool.PeriodStart.UTC(), -1)
-	switch {
-	case from.Equal(dayOf(pool.PeriodStart)):
-		from = pool.PeriodStart
-	case from.Equal(dayOf(before)) && dayOf(pool.PeriodStart).AddDate(0, 0, 1).Equal(to):
-		from, to = before, pool.PeriodStart
-	}
-	return from, to
-}
-
-func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
-
-// spans are the spans of time that are offered.
-func (v *visit) spans(pool billing.Pool) []tab {
-	start := dayOf(pool.PeriodStart)
-	before := dayOf(billing.AddMonths(pool.PeriodStart.UTC(), -1))
-	today := dayOf(v.At)
-	choice := func(key string, from, to time.Time) tab {
-		t := tab{Text: v.T("usage." + key), Path: v.Query("from", from.Format(time.DateOnly), "to", to.Format(time.DateOnly))}
-		t.Here = v.Was("from", start.Format(time.DateOnly)) == from.Format(time.DateOnly) && v.Was("to", today.Format(time.DateOnly)) == to.Format(time.DateOnly)
-		return t
-	}
-	return []tab{
-		choice("this_period", start, today), choice("last_period", before, start), choice("quarter", today.AddDate(0, 0, -89), today),
-	}
 }
 
 // byDay adds up the days, and has those on which nothing was used, too.

@@ -83,4 +83,43 @@ func TestUsage(t *testing.T) {
 			t.Errorf("bob sees cleo's: %s", text)
 		}
 	})
+	t.Run("T14_EachPeriodIsAStepAway_BackToTheFirstAndOnAgain", func(t *testing.T) {
+		w.Clock.Set(noon.AddDate(0, 3, 3)) // nobody renews: Stripe isn't heard of
+		b.get(usageAt).want(200, "10 Jun 2026 – 10 Jul 2026", "0 used").wantNot("Later period")
+		b.get(b.leadsTo("Earlier period")).want(200, "10 May 2026 – 10 Jun 2026", "0 used")
+		b.get(b.leadsTo("Earlier period")).want(200, "10 Apr 2026 – 10 May 2026", "100 used", "bob 100", "before these days")
+		b.get(b.leadsTo("Earlier period")).want(200, "10 Mar 2026 – 10 Apr 2026", "1,300 used", "10 Mar 2026 1,500 0", "cleo 1,000").wantNot("Earlier period")
+		f := b.form("")
+		if f.fields.Get("from") != "2026-03-10" || f.fields.Get("to") != "2026-04-10" {
+			t.Errorf("the days: %v", f.fields)
+		}
+		b.get(usageAt+"?"+f.fields.Encode()).want(200, "10 Mar 2026 – 10 Apr 2026", "1,300 used", "Later period") // the same days are the same period
+		b.get(b.leadsTo("Later period")).want(200, "10 Apr 2026 – 10 May 2026", "100 used")
+		for range 2 {
+			b.get(b.leadsTo("Later period")).want(200)
+		}
+		b.want(200, "10 Jun 2026 – 10 Jul 2026").wantNot("Later period")
+		if b.at != usageAt {
+			t.Errorf("this period is at %s", b.at)
+		}
+		b.get(b.leadsTo("The last 90 days")).want(200, "16 Mar 2026 – 13 Jun 2026").wantNot("Earlier period", "Later period")
+	})
+	t.Run("T14_WhateverAnAddressAsksForThereIsAPeriod", func(t *testing.T) {
+		for asked, says := range map[string]string{
+			"2026-05-01T00:00:00Z": "10 Apr 2026 – 10 May 2026", "1999-01-01T00:00:00Z": "10 Mar 2026 – 10 Apr 2026",
+			"2999-01-01T00:00:00Z": "10 Jun 2026 – 10 Jul 2026", "nonsense": "10 Jun 2026 – 10 Jul 2026",
+		} {
+			b.get(usageAt+"?period="+asked).want(200, says)
+		}
+	})
+	t.Run("B4_WithoutASubscriptionTheStepsAreMonths_InTheViewersZone", func(t *testing.T) {
+		w.User("eve")
+		w.Clock.Set(noon.AddDate(0, 5, 0))
+		eve := w.browser().get(w.linkIn("eve", "", "", "America/New_York")).want(200)
+		eve.get("/page/account/usage").want(200, "31 Jul 2026 – 31 Aug 2026", "0 used")
+		eve.get(eve.leadsTo("Earlier period")).want(200, "30 Jun 2026 – 31 Jul 2026")
+		eve.get(eve.leadsTo("Earlier period")).want(200, "31 May 2026 – 30 Jun 2026").wantNot("Earlier period") // she came in June
+		eve.get(eve.leadsTo("Later period")).want(200, "30 Jun 2026 – 31 Jul 2026")
+		eve.get(eve.leadsTo("Later period")).want(200, "31 Jul 2026 – 31 Aug 2026")
+	})
 }

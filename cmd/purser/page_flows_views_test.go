@@ -124,12 +124,29 @@ func (f *flow) usage() {
 	f.Fill("From", "2026-01-16")
 	f.Fill("To", "2026-01-18")
 	f.Press("Show")
-	f.Says("50 used")
+	f.Says("50 used", "16 Jan 2026 – 18 Jan 2026")
+	f.stepping()
 	f.enter("Ben")
 	f.Follow("Usage")
 	f.Follow("The period before")
 	f.Says("130 used")
 	f.SaysNot("250", "By member", "Ada")
+}
+
+// stepping: from period to period, as far back as the team goes, and on to this one.
+func (f *flow) stepping() {
+	f.Follow("Usage")
+	f.Card("h-days").Has("15 Feb 2026 – 15 Mar 2026", "30 used")
+	f.Follow("Earlier period")
+	f.Card("h-days").Has("15 Jan 2026 – 15 Feb 2026", "250 used")
+	if f.Offers("Earlier period") {
+		f.t.Errorf("there is a period before the first: %s", f.Text())
+	}
+	f.Follow("Later period")
+	f.Card("h-days").Has("15 Feb 2026 – 15 Mar 2026", "30 used")
+	if f.Offers("Later period") {
+		f.t.Errorf("there is a period to come: %s", f.Text())
+	}
 }
 
 func (f *flow) usedBy(want map[string]string) {

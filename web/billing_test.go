@@ -115,12 +115,12 @@ func TestBilling(t *testing.T) {
 		w := newWorld(t)
 		w.acme()
 		w.as("ann", "").get("/page/account/billing").want(200, "5 × team active in a team").wantNot("team_monthly")
-		for change, says := range map[string]string{
-			`{"lookup_key": "storage"}`:                                "5 × storage active",
-			`{"lookup_key": ""}`:                                       "5 × price_team active",
-			`{"lookup_key": "solo_monthly", "price_id": "price_solo"}`: "5 × solo active",
+		for item, says := range map[string]string{
+			`{"price_id": "price_disk", "lookup_key": "storage"}`:     "5 × storage active",
+			`{"price_id": "price_disk", "lookup_key": ""}`:            "5 × price_disk active",
+			`{"price_id": "price_one", "lookup_key": "solo_monthly"}`: "5 × solo active",
 		} {
-			if _, err := w.DB.Exec(t.Context(), `UPDATE subscriptions SET facts = jsonb_set(facts, '{items,0}', facts->'items'->0 || $1::jsonb)`, change); err != nil {
+			if _, err := w.DB.Exec(t.Context(), `UPDATE subscriptions SET facts = jsonb_set(facts, '{items,0}', facts->'items'->0 || $1::jsonb)`, item); err != nil {
 				t.Fatal(err)
 			}
 			w.as("ann", "").get("/page/account/billing").want(200, says)

@@ -25,7 +25,7 @@ func TestBilling(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.acme()
-		b := w.as("abe", "acme").get(billingAt).want(200, "Plan team active", "1,000 credits 10.00 USD · last 12 months", "Nothing was bought yet", "Only the owner of the subscription")
+		b := w.as("abe", "acme").get(billingAt).want(200, "Plan team active", "1,000 credits 10.00 USD · last 12 months", "Nothing has been bought yet", "Only the owner of the subscription")
 		f := b.form(billingAt + "/checkout")
 		b.sendForm(f).wantLedTo("https://stripe.example/pay/top_")
 		first := b.header.Get("Location")

@@ -118,7 +118,7 @@ func TestBrowser_AxeFindsNothingOnWhatFormsLeadTo(t *testing.T) {
 	c.goTo("/page/teams/acme/moves/allocate?look=1&to=cleo&credits=5")
 	press("Move 5 credits", "Done: 5 credits are set aside")
 	c.goTo("/page/teams/acme/billing")
-	for _, field := range []string{"When this many credits are left", "At most so many credits a month", "At most so much money a month"} {
+	for _, field := range []string{"When this many credits are left", "At most this many credits a month", "At most this much money a month"} {
 		c.Card("h-topup").Fill(field, "ten")
 	}
 	press("Save", "Automatic top-up")
@@ -207,7 +207,7 @@ func TestBrowser_Scripts(t *testing.T) {
 	c.Within("fieldset").Choose("Limit", "In all")
 	c.Within("fieldset").Fill("Credits at most", "900")
 	c.Press("See what would change")
-	c.Says("4 members get another limit")
+	c.Says("4 members get a different limit")
 	c.Press("Confirm")
 	c.Says("Done: 4 members changed")
 	c.Content()

@@ -102,8 +102,8 @@ func TestAttempts(t *testing.T) {
 	w.as("ann", "acme").get(billingAt).want(200, "It has bought nothing yet")
 	w.topUpOn("4000")
 	w.autoBought(billing.TopUpInvoice{Status: "void", Payment: "requires_payment_method", DeclineCode: "insufficient_funds", DeclineMessage: "Your card has insufficient funds.", PaymentMethodID: "pm_1"})
-	w.as("abe", "acme").get(billingAt).want(200, "Automatic top-up tries again", "It was declined once and tries again on 10 Mar 2026, 13:00.", "What would help: Change the card.",
-		"Last attempts 1,000 credits failed 10 Mar 2026, 12:00 · the card hasn't enough funds")
+	w.as("abe", "acme").get(billingAt).want(200, "Automatic top-up trying again", "It was declined once and tries again on 10 Mar 2026, 13:00.", "What would help: Change the card.",
+		"Last attempts 1,000 credits failed 10 Mar 2026, 12:00 · the card doesn't have enough funds")
 	w.Clock.Set(noon.Add(61 * 60e9))
 	w.autoBought(billing.TopUpInvoice{Status: "void", Payment: "requires_payment_method", DeclineCode: "expired_card", PaymentMethodID: "pm_1"})
 	w.as("abe", "acme").get(billingAt).want(200, "declined 2 times in a row", "attempt 2 · the card has expired")
@@ -147,7 +147,7 @@ func TestCard(t *testing.T) {
 		if setting(w).PaymentMethodID != "pm_bank" {
 			t.Error("saving the rest forgets it")
 		}
-		b.reach(at, "payment_method", "pm_stolen").want(422, "none of your cards")
+		b.reach(at, "payment_method", "pm_stolen").want(422, "isn't one of your cards")
 		b.get(at).sendForm(b.form(billingAt + "/portal")).wantLedTo("https://stripe.example/portal")
 		if in := w.stripe.portals[0]; in.Flow != billing.PortalPaymentMethod || in.CustomerID != "cus_ann" || in.ReturnURL != w.url+at {
 			t.Errorf("%+v", in)
@@ -191,7 +191,7 @@ func TestTopUp_P2_TheCurrencyIsAskedForWhereTheCatalogueHasNone(t *testing.T) {
 	}
 	b.get(billingAt).submit(billingAt+"/auto-top-up", "on", "yes", "threshold", "1", "pack", "pack_1000", "credits_max", "1000", "amount_max", "20", "currency", "4").want(422, "isn't the currency")
 	b.get(billingAt).submit(billingAt+"/auto-top-up", "on", "yes", "threshold", "1", "pack", "pack_1000", "credits_max", "1000", "amount_max", "20.00", "currency", "EUR").
-		want(200, "is on", "Money is in EUR")
+		want(200, "is on", "Amounts are in EUR")
 	s, err := teams.GetAutoTopUp(t.Context(), w.DB, "acme", "", teams.Actor{})
 	if err != nil || s.Currency != "eur" || s.AmountMax != 2000 {
 		t.Errorf("%+v: %v", s, err)

@@ -55,7 +55,7 @@ func TestMembers(t *testing.T) {
 		w.acme()
 		w.as("abe", "acme").get(membersAt).want(200, "4 members", "1 of 5 seats in use", "bob Member Credits 1,000 300 0 700 No limit", "cleo Member Credits 0 1,200 0 0")
 		b := w.as("ann", "acme").get(membersAt+"?q=CLE").want(200, "1 member", "cleo").wantNot("bob")
-		b.get(membersAt+"?q=nobody").want(200, "Nobody is found")
+		b.get(membersAt+"?q=nobody").want(200, "Nobody was found")
 		text := visibleText(b.get(membersAt + "?sort=used").body)
 		if strings.Index(text, "cleo Member") > strings.Index(text, "bob Member") {
 			t.Error("it isn't sorted by what was used")
@@ -67,7 +67,7 @@ func TestMembers(t *testing.T) {
 		w.acme()
 		b := w.as("bob", "acme")
 		csrf := b.form("/page/leave").fields.Get("csrf")
-		b.get(membersAt).want(403, "isn't yours to do").wantNot("cleo")
+		b.get(membersAt).want(403, "You can't do that").wantNot("cleo")
 		for _, action := range []string{previewAt, changesAt, inviteAt, inviteAt + "/x/resend", inviteAt + "/x/revoke"} {
 			b.sendForm(formOn{action: action, method: "POST", fields: url.Values{
 				"csrf": {csrf}, "key": {"page-" + strings.Repeat("k", 24)}, "user": {"cleo"}, "what": {"remove"}, "email": {"x@example.com"}, "role": {"member"},
@@ -86,7 +86,7 @@ func TestMembers(t *testing.T) {
 		w.acme()
 		b := w.as("abe", "acme")
 		b.choose([]string{"bob", "cleo"}, "what", "limit", "limit_kind", "period", "limit_credits", "2,500").
-			want(200, "2 members get another limit", "bob No limit → 2,500 each period", "cleo No limit")
+			want(200, "2 members get a different limit", "bob No limit → 2,500 each period", "cleo No limit")
 		if w.member("bob").LimitKind != teams.LimitNone {
 			t.Fatal("looking changed it")
 		}

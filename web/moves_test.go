@@ -60,7 +60,7 @@ func TestMoves(t *testing.T) {
 			}
 		}
 		b.get(movesAt+"/transfer").submit(movesAt+"/transfer", "from", "bob", "to", "bob", "credits", "1").want(422, "somebody else")
-		b.get(movesAt+"/allocate?look=1&to=nobody&credits=1").want(422, "no member of the team")
+		b.get(movesAt+"/allocate?look=1&to=nobody&credits=1").want(422, "a member of the team")
 		b.get(movesAt + "/steal").want(404)
 	})
 	t.Run("AMemberMayNot", func(t *testing.T) {
@@ -92,7 +92,7 @@ func TestHistory(t *testing.T) {
 		if strings.Contains(b.body, "<th scope=\"row\">Spend") {
 			t.Error("spends are allocations")
 		}
-		b.get(at+"?from=2026-03-11").want(200, "Nothing is found")
+		b.get(at+"?from=2026-03-11").want(200, "Nothing was found")
 		b.get(at+"?from=2026-03-10&to=2026-03-10").want(200, "Spend bob")
 		b.get(at+"?from=yesterday").want(200, "isn't a day")
 	})

@@ -158,7 +158,7 @@ func TestBilling_Empty(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.Team("plain", "ann", 0)
-	b := w.as("ann", "plain").get("/page/teams/plain/billing").want(200, "The team has no subscription", "Nothing was bought yet").wantNot("Only the owner of the subscription")
+	b := w.as("ann", "plain").get("/page/teams/plain/billing").want(200, "The team has no subscription", "Nothing has been bought yet").wantNot("Only the owner of the subscription")
 	if f := b.form("/page/teams/plain/billing/auto-top-up").fields; f.Get("credits_max") != "" || f.Get("threshold") != "" || f.Get("amount_max") != "" {
 		t.Errorf("it begins with %v", f)
 	}
@@ -171,7 +171,7 @@ func TestEmpty(t *testing.T) {
 	w := newWorld(t)
 	w.Team("plain", "ann", 0)
 	b := w.as("ann", "plain").want(200, "There are no credits here yet. Get some")
-	b.get("/page/teams/plain/usage").want(200, "0 used", "Nothing was used in these days.", "As a table")
+	b.get("/page/teams/plain/usage").want(200, "0 used", "Nothing was used on these days.", "As a table")
 	if strings.Contains(b.body, "<svg") {
 		t.Error("nothing is drawn as a chart")
 	}
@@ -221,7 +221,7 @@ func TestHistory_OfALargeTeamIsFoundByAddress(t *testing.T) {
 	w := newWorld(t)
 	w.crowd("big", 205)
 	const at = "/page/teams/big/history"
-	b := w.as("ann", "big").get(at+"?member=User-00003@example.com&kind=spend").want(200, "Member number 3").wantNot("Member number 4", "Nothing is found")
+	b := w.as("ann", "big").get(at+"?member=User-00003@example.com&kind=spend").want(200, "Member number 3").wantNot("Member number 4", "Nothing was found")
 	b.get(at+"?member=user-00004").want(200, "Member number 4").wantNot("Member number 3")
-	b.get(at+"?member=nobody@example.com").want(200, "That is no member of the team")
+	b.get(at+"?member=nobody@example.com").want(200, "That isn't a member of the team")
 }

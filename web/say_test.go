@@ -78,7 +78,7 @@ func TestExplain(t *testing.T) {
 			_, err := tx.Exec(t.Context(), `UPDATE auto_top_ups SET state = 'waiting', reason = 'dispute_open' WHERE book_id = $1`, team.BookID)
 			return err
 		})
-		b.get("/page/teams/acme/explain").want(200, "It would buy but waits: a payment is disputed.")
+		b.get("/page/teams/acme/explain").want(200, "It would buy, but is waiting: a payment is disputed.")
 	})
 	t.Run("N2_AMemberIsToldAsYou_AndAnAdminIsToldOfTheMember", func(t *testing.T) {
 		w.as("bob", "acme").want(200, "You have the team's credits, and features of your own", "700 credits are set aside for you; held: 0", "After that you draw on the pool, which has 3,300 available",

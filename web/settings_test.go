@@ -79,7 +79,7 @@ func TestSettings(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		w.acme()
-		b := w.as("abe", "acme").get(settingsAt).want(200, "belongs to ann", "Only the owner hands the team over").wantNot("Close the team")
+		b := w.as("abe", "acme").get(settingsAt).want(200, "belongs to ann", "Only the owner can hand the team over").wantNot("Close the team")
 		b.submit(settingsAt, "name", " Acme Design ", "description", "We draw.", "sharing", "balances", "fall_back", "yes").want(200, "settings are saved", "We draw.")
 		if team := w.acmeNow(); team.Name != "Acme Design" || team.Description != "We draw." || team.Sharing != teams.SharingBalances || !team.FallBack {
 			t.Errorf("%+v", team)
@@ -118,7 +118,7 @@ func TestHandOver(t *testing.T) {
 			t.Fatal("looking changed it")
 		}
 		f := b.secondForm(at)
-		b.sendForm(f).want(200, "bob owns the team now", "belongs to bob", "Only the owner hands")
+		b.sendForm(f).want(200, "bob owns the team now", "belongs to bob", "Only the owner can hand")
 		if w.acmeNow().OwnerID != "bob" || w.member("ann").Role != teams.Admin || w.member("bob").Role != teams.Owner {
 			t.Errorf("%+v", w.acmeNow())
 		}
@@ -131,7 +131,7 @@ func TestHandOver(t *testing.T) {
 		w.acme()
 		b := w.as("ann", "acme")
 		b.get(at+"?to=ann").want(409, "owns the team already")
-		b.get(at+"?to=nobody").want(422, "no member of the team")
+		b.get(at+"?to=nobody").want(422, "a member of the team")
 		w.as("abe", "acme").get(at + "?to=abe").want(403)
 	})
 	t.Run("S4_OnlyTheOwnerMay", func(t *testing.T) {

@@ -16,7 +16,7 @@ func (f *flow) invite() {
 	f.enter("Olga")
 	f.Follow("Members")
 	f.invites("Emil", "Admin", "Seat", "500")
-	f.Says(f.mail("Emil") + " is invited, for seven days")
+	f.Says(f.mail("Emil") + " is invited. The invitation is valid for seven days.")
 	f.Card("h-pending").Has(f.mail("Emil"), "Admin, Seat, 500 each period", "until 27 Feb 2026")
 	first := f.sent()
 	f.Follow("Members")
@@ -77,7 +77,7 @@ func (f *flow) bulk() {
 	f.Says("Choose at least one member")
 
 	f.chosen("Change access", func(p browsertest.Part) { p.Choose("Access", "Seat") }, "Ben", "Cleo")
-	f.Says("2 members get another access")
+	f.Says("2 members get different access")
 	f.becomes(map[string]string{"Ben": "Credits → Seat", "Cleo": "Credits → Seat"})
 	f.Follow("Cancel")
 	f.Card("h-members").Has("1 of 5 seats in use") // looking changed nothing

@@ -14,7 +14,7 @@ func (f *flow) portal() {
 	f.spends("Ada", 100)
 	f.enter("Ada")
 	f.Follow("Billing")
-	f.Card("h-plan").Has("Only the owner of the subscription manages it")
+	f.Card("h-plan").Has("Only the owner of the subscription can manage it")
 	if f.Offers("Manage subscription") {
 		f.t.Error("an admin is offered the owner's portal")
 	}
@@ -65,7 +65,7 @@ func (f *flow) checkout() {
 	f.enter("Ada")
 	f.Follow("Billing")
 	f.Card("h-packs").Has("1,000 credits 10.00 USD · last 12 months", "5,000 credits 45.00 USD")
-	f.Card("h-bought").Has("Nothing was bought yet")
+	f.Card("h-bought").Has("Nothing has been bought yet")
 	f.Press("Buy 1,000 credits")
 	f.atStripesPage("/c/pay/")
 	f.Says("Pay $10.00")
@@ -82,7 +82,7 @@ func (f *flow) checkout() {
 	f.Choose("Pay with", "4242 4242")
 	f.Press("Pay")
 	f.isBack("/billing?bought=1")
-	f.Says("Thank you. The credits are here as soon as the payment is.")
+	f.Says("Thank you. The credits will be here as soon as the payment is.")
 	f.worked()
 	f.show("/billing")
 	if row := f.Card("h-bought").Row("1,000 credits"); row[2] != "1,000" || row[3] != "10.00 USD" || row[4] != "paid" || row[5] != "Invoice Receipt" {
@@ -115,13 +115,13 @@ func (f *flow) topUp() {
 	f.Says("Automatic top-up is on.")
 	f.Card("h-topup").Has("Automatic top-up on")
 	for name, want := range map[string]string{
-		"When this many credits are left": "1000", "At most so many credits a month": "1000", "At most so much money a month": "50.00",
+		"When this many credits are left": "1000", "At most this many credits a month": "1000", "At most this much money a month": "50.00",
 	} {
 		if got := f.Card("h-topup").Value(name); got != want {
 			f.t.Errorf("%s: %q, not %q", name, got, want)
 		}
 	}
-	f.Card("h-bought").Has("Nothing was bought yet") // there is enough
+	f.Card("h-bought").Has("Nothing has been bought yet") // there is enough
 
 	f.spends("Ada", 4200)
 	f.becomesTrue("/billing", "automatic", "1,000 credits 10.00 USD", "paid")
@@ -134,7 +134,7 @@ func (f *flow) topUp() {
 	f.Says("Automatic top-up is on.")
 	f.becomesTrue("", "Automatic top-up has bought what it may this month: the cap in credits is reached")
 	f.Follow("Change its caps")
-	f.Card("h-topup").Has("capped", "It looks again on")
+	f.Card("h-topup").Has("capped", "It checks again on")
 	f.Card("h-topup").Tick("Switched on")
 	f.Card("h-topup").Press("Save")
 	f.Says("Automatic top-up is off.")
@@ -152,8 +152,8 @@ func (f *flow) setTopUp(threshold, pack, creditsMax, amountMax string, tick bool
 	}
 	form.Fill("When this many credits are left", threshold)
 	form.Choose("Buy", pack)
-	form.Fill("At most so many credits a month", creditsMax)
-	form.Fill("At most so much money a month", amountMax)
+	form.Fill("At most this many credits a month", creditsMax)
+	form.Fill("At most this much money a month", amountMax)
 	form.Press("Save")
 }
 
@@ -165,7 +165,7 @@ func (f *flow) assigning() {
 	f.enter("Olga")
 	f.Follow("Billing")
 	f.Follow("Remove the subscription")
-	f.Says("Members with a seat become personal")
+	f.Says("Members with a seat get personal access")
 	f.Card("h-preview").Has("Acme 4,670 70", "your own credits 0 4,600")
 	f.Press("Confirm")
 	f.Says("The subscription is yours alone again.")

@@ -105,7 +105,7 @@ func (f *flow) mine() {
 	f.ask(http.MethodPost, "/v1/users/"+f.id("Ben")+"/bonus", fields{"credits": 40, "memo": "a present"}, nil)
 	f.spends("Ben", 150)
 	f.enter("Ben")
-	f.Card("h-mine").Has("From Acme", "450 credits you can use now", "Your limit on the pool in this period: 600", "It starts anew on 20 Mar 2026")
+	f.Card("h-mine").Has("From Acme", "450 credits you can use now", "Your limit on the pool in this period: 600", "It resets on 20 Mar 2026")
 	f.facts("h-access", map[string]string{"Role": "Member", "Access": "Credits", "Used": "150", "Held": "0"})
 	f.Press("Use my own credits instead")
 	f.Says("From now on you pay with your own credits")

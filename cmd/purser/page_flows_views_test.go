@@ -24,7 +24,7 @@ func (f *flow) doors() {
 	f.enter("Ben")
 	for _, below := range []string{"/members", "/members/" + f.id("Ada"), "/moves/allocate", "/billing", "/explain"} {
 		f.show(below)
-		f.Says("That isn't yours to do")
+		f.Says("You can't do that")
 		f.SaysNot("Ada")
 	}
 	f.Go(f.link("Eve", "")) // she is in no team
@@ -194,5 +194,5 @@ func (f *flow) history() {
 	}
 	f.Fill("From", "2026-02-10")
 	f.Press("Show")
-	f.Says("Nothing is found")
+	f.Says("Nothing was found")
 }

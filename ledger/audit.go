@@ -51,7 +51,8 @@ type reader interface {
 //
 // The caller gives a REPEATABLE READ transaction: every query must see one snapshot. Until
 // that ends, the planner's settings and the memory for sorting are the audit's. Memory here
-// stays flat however large the ledger is; the database's is bounded by these settings.
+// stays flat however large the ledger is, but for a map of bounded size (auditMapMax); the
+// database's is bounded by these settings.
 func Audit(ctx context.Context, q interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }, report func(Difference) error,
@@ -70,6 +71,7 @@ type auditing struct {
 	report func(Difference) error
 	sum    Summary
 	isMany bool // there are very many books
+	mapped bool // what spends drew on is told by a map
 }
 
 // all audits the whole ledger.
@@ -100,7 +102,7 @@ func (a *auditing) all(ctx context.Context, entries, postings cut) error {
 func (a *auditing) whole(ctx context.Context, entries, postings cut) error {
 	var unproved []int64
 	history := func() (err error) {
-		unproved, err = a.history(ctx, auditHistory(entries, postings))
+		unproved, err = a.history(ctx, entries, postings)
 		return err
 	}
 	if entries.parts > 1 || postings.parts > 1 {

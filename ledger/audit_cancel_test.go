@@ -13,17 +13,21 @@ import (
 
 // Two errors may be opposite, so that a sum over both is as it was: of an entry and
 // another, a lot and another, a holder, an account or a book and another. Each must be
-// named all the same, in a ledger in which the audit looks up what it joins and in one in
-// which it joins all, read in one part and in several, and in one of very many books.
+// named all the same, in a ledger in which the audit looks up what it joins, in one in
+// which it joins all and in one that it maps, read in one part and in several, and in one of very many books.
 func TestAuditOfErrorsThatCancel(t *testing.T) {
 	t.Parallel()
 	for _, world := range []struct {
-		name  string
-		spend int // beside, of a third book
-		held  bool
-		cut   int64
-		many  bool
-	}{{"FewToJoin", 400, false, 3, false}, {"MuchToJoin", 0, true, 1, false}, {"ManyBooks", 0, true, 1, true}} {
+		name   string
+		spend  int // beside, of a third book
+		held   bool
+		cut    int64
+		many   bool
+		mapped bool
+	}{
+		{"FewToJoin", 400, false, 3, false, false}, {"MuchToJoin", 0, true, 1, false, false},
+		{"FewToMap", 0, true, 1, false, true}, {"MuchToMap", 400, false, 3, false, true}, {"ManyBooks", 0, true, 1, true, false},
+	} {
 		t.Run(world.name, func(t *testing.T) {
 			t.Parallel()
 			pool := pgtest.Pool(t)
@@ -34,7 +38,7 @@ func TestAuditOfErrorsThatCancel(t *testing.T) {
 			})
 			cut := cut{blocks: 6, parts: int(world.cut)}
 			commit(t, pool, func(tx pgx.Tx) {
-				if found := auditCut(t, tx, cut, world.many); len(found) > 0 {
+				if found := auditCut(t, tx, cut, world.many, world.mapped); len(found) > 0 {
 					t.Errorf("found %v where nothing is wrong", found)
 				}
 			})
@@ -49,7 +53,11 @@ func TestAuditOfErrorsThatCancel(t *testing.T) {
 					}
 					defer func() { _ = tx.Rollback(t.Context()) }()
 					corrupt(t, tx, strings.NewReplacer("BOOK", fmt.Sprint(books[0]), "OTHER", fmt.Sprint(books[1])).Replace(c.sql))
-					wantNamed(t, auditCut(t, tx, cut, world.many), books, c.named)
+					found := auditCut(t, tx, cut, world.many, world.mapped)
+					wantNamed(t, found, books, c.named)
+					if other := auditCut(t, tx, cut, false, !world.mapped); !world.many && !slices.Equal(named(found), named(other)) {
+						t.Errorf("found %v, and %v when read the other way", named(found), named(other))
+					}
 				})
 			}
 		})
@@ -70,9 +78,9 @@ func wantNamed(t *testing.T, found []Difference, books [2]int64, named []string)
 	}
 }
 
-func auditCut(t *testing.T, tx pgx.Tx, c cut, isMany bool) (found []Difference) {
+func auditCut(t *testing.T, tx pgx.Tx, c cut, isMany, mapped bool) (found []Difference) {
 	t.Helper()
-	a := auditing{reader: tx, isMany: isMany, report: func(d Difference) error {
+	a := auditing{reader: tx, isMany: isMany, mapped: mapped, report: func(d Difference) error {
 		found = append(found, d)
 		return nil
 	}}

@@ -94,8 +94,8 @@ const auditFlowed = `
 // equal numbers mean the same entries.
 const auditGathered = `
 	WITH entered AS MATERIALIZED (
-		SELECT book_id, holder_id, in_window, plain, sum(n) AS n, sum(credits) AS credits, sum(mark) AS mark
-		FROM (ENTERED) parts GROUP BY 1, 2, 3, 4
+		SELECT book_id, holder_id, in_window, plainPAID, sum(n) AS n, sum(credits) AS credits, sum(mark) AS mark
+		FROM (ENTERED) parts GROUP BY book_id, holder_id, in_window, plainPAID
 	), flowed AS MATERIALIZED (
 		SELECT book_id, lot_id, from_account, to_account, first, sum(n) AS n, sum(credits) AS credits, sum(mark) AS mark
 		FROM (FLOWED) parts GROUP BY 1, 2, 3, 4, 5
@@ -144,11 +144,13 @@ const auditUnproved = `
 var wholeLedger = strings.NewReplacer("BETWEEN $1 AND $2", "IS NOT NULL")
 
 // auditHistory gives the statement that audits entries, postings and what follows from
-// them, with the tables cut as given. Beside differences it gives rows without a what: one
-// for each book that must be joined row by row, and one that counts entries and postings.
-func auditHistory(entries, postings cut) string {
-	gathered := strings.NewReplacer("ENTERED", entries.apart("e", auditEntered), "FLOWED", postings.apart("p", auditFlowed)).Replace(auditGathered)
-	return wholeLedger.Replace(gathered + auditMovedAs + auditSpentAs + auditUsedAs + `
+// them, with the tables cut as given, and read as is said. Beside differences it gives rows
+// without a what: one for each book that must be joined row by row, and one that counts
+// entries and postings.
+func auditHistory(entries, postings cut, by auditReading) string {
+	gathered := strings.NewReplacer("ENTERED", entries.apart("e", by.entered), "PAID", by.paid, "FLOWED", postings.apart("p", auditFlowed)).Replace(auditGathered)
+	spent := strings.NewReplacer("KNOWN", by.known, "SPENT", by.spent).Replace(auditSpentAs)
+	return wholeLedger.Replace(gathered + auditMovedAs + spent + auditUsedAs + `
 	SELECT book_id, '' AS place, '' AS what, '' AS want, '' AS got FROM unproved
 	UNION ALL
 	SELECT 0, '', '', COALESCE((SELECT sum(n) FROM entered), 0)::text, COALESCE((SELECT sum(n) FROM flowed), 0)::text
@@ -159,3 +161,8 @@ func auditHistory(entries, postings cut) string {
 	UNION ALL` + auditDebtCauses + `
 	UNION ALL` + auditUsed)
 }
+
+// auditReading is a way to read what plain spends used: how a part of the entries is added
+// up, by what else, of what kind a book's spends are known to be, and what is then known of
+// them without a join.
+type auditReading struct{ entered, paid, known, spent string }

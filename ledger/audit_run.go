@@ -32,6 +32,12 @@ func (a *auditing) cuts(ctx context.Context) (entries, postings cut, err error) 
 	if err != nil {
 		return cut{}, cut{}, fmt.Errorf("measuring the ledger: %w", err)
 	}
+	if !a.isMany {
+		err = a.each(ctx, auditIsMapped, []any{auditMapMax}, []any{&a.mapped}, func() error { return nil })
+		if err != nil {
+			return cut{}, cut{}, fmt.Errorf("looking what spends drew on: %w", err)
+		}
+	}
 	var setting string
 	isLarge := a.isMany || entries.parts > 1 || postings.parts > 1
 	if err := a.each(ctx, auditSettings, []any{isLarge}, []any{&setting}, func() error { return nil }); err != nil {
@@ -64,9 +70,29 @@ func (a *auditing) inProcesses(ctx context.Context, do func() error) func() erro
 }
 
 // history audits entries and postings, and gives the books in which these don't add up.
-func (a *auditing) history(ctx context.Context, sql string) (unproved []int64, err error) {
+func (a *auditing) history(ctx context.Context, entries, postings cut) (unproved []int64, err error) {
+	if !a.mapped {
+		return a.historyBy(ctx, auditHistory(entries, postings, readByWay), nil)
+	}
+	posted, err := a.posted(ctx, postings)
+	if err != nil {
+		return nil, fmt.Errorf("mapping the postings: %w", err)
+	}
+	entries.parts = min(entries.parts, auditMapParts)
+	err = a.planned(ctx, "force_generic_plan", "off")
+	if err == nil {
+		unproved, err = a.historyBy(ctx, auditHistory(entries, postings, readByMap), posted)
+	}
+	if err == nil {
+		err = a.planned(ctx, "force_custom_plan", "on")
+	}
+	return unproved, err
+}
+
+// historyBy reads the history by one statement.
+func (a *auditing) historyBy(ctx context.Context, sql string, args []any) (unproved []int64, err error) {
 	var d Difference
-	err = a.each(ctx, sql, nil, []any{&d.Book, &d.Place, &d.What, &d.Want, &d.Got}, func() (err error) {
+	err = a.each(ctx, sql, args, []any{&d.Book, &d.Place, &d.What, &d.Want, &d.Got}, func() (err error) {
 		switch {
 		case d.What != "":
 			return a.found(d)

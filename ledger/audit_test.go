@@ -39,7 +39,10 @@ func TestAudit(t *testing.T) {
 			if !slices.ContainsFunc(found, func(d Difference) bool { return d.What == c.what && strings.HasPrefix(d.Place, c.place) }) {
 				t.Errorf("not found at %q; found %v", c.place, found)
 			}
-			// However many books there are, the same is found.
+			// However many books there are, and however it is read, the same is found.
+			if got, want := named(auditCut(t, tx, cut{parts: 1}, false, true)), named(found); !slices.Equal(got, want) {
+				t.Errorf("by the map found %v, without %v", got, want)
+			}
 			many, _ := auditOfMany(t, tx)
 			if got, want := named(many), named(found); !slices.Equal(got, want) {
 				t.Errorf("of many books found %v, of few %v", got, want)

@@ -12,10 +12,11 @@ const auditClassesAs = `
 // entries add up to by holder says it all; that is so where nothing is wrong between the
 // book's entries and postings. Of other books, spends are joined with their postings: those
 // of the current window, and all of them where both the main account and allocations paid.
-// That is done one by one or, where it is much, in one join of all.
+// That is done one by one or, where it is much, by the map, which tells both of all that
+// nothing is wrong with; where it is too much for that, too, in one join of all.
 const auditSpentAs = auditClassesAs + `
 	, ways AS MATERIALIZED (
-		SELECT w.book_id, w.account, w.class, b.window_start, k.knows_account, k.knows_account AND COALESCE(w.is_one_class, false) AS knows_class,
+		SELECT w.book_id, w.account, w.class, b.window_start, k.knows_account, k.knows_class,
 		       CASE WHEN k.knows_account THEN b.window_start ELSE '-infinity' END AS since
 		FROM (
 			SELECT f.book_id, LEAST(min(f.from_account), 8) AS account, min(c.class) AS class,
@@ -27,7 +28,7 @@ const auditSpentAs = auditClassesAs + `
 			GROUP BY f.book_id
 		) w
 		JOIN books b ON b.id = w.book_id
-		CROSS JOIN LATERAL (SELECT COALESCE(w.is_told AND w.is_one_account, false) AS knows_account) k
+		CROSS JOIN LATERAL (SELECT KNOWN) k
 	), joining AS MATERIALIZED (
 		SELECT COALESCE(4 * sum(t.n) FILTER (WHERE NOT w.knows_class AND (t.in_window OR NOT w.knows_account)) > sum(t.n), false) AS is_much
 		FROM entered t LEFT JOIN ways w ON w.book_id = t.book_id WHERE t.plain
@@ -54,11 +55,20 @@ const auditSpentAs = auditClassesAs + `
 	), spent AS MATERIALIZED (
 		SELECT j.book_id, j.holder_id, c.class, j.account, j.in_window, j.credits
 		FROM joined j LEFT JOIN classes c ON c.book_id = j.book_id AND c.lot_id = j.lot_id
-		UNION ALL
+		UNION ALLSPENT
+	)`
+
+// readByWay takes spends for what all of a book's are, where these are of one kind of account
+// or of one class, too.
+var readByWay = auditReading{
+	entered: auditEntered,
+	known: `COALESCE(w.is_told AND w.is_one_account, false) AS knows_account,
+			COALESCE(w.is_told AND w.is_one_account AND w.is_one_class, false) AS knows_class`,
+	spent: `
 		SELECT t.book_id, t.holder_id, w.class, w.account, t.in_window, t.credits
 		FROM entered t JOIN ways w ON w.book_id = t.book_id
-		WHERE t.plain AND (w.knows_class OR w.knows_account AND NOT t.in_window)
-	)`
+		WHERE t.plain AND (w.knows_class OR w.knows_account AND NOT t.in_window)`,
+}
 
 // auditUsedAs counts again what members used in the current window, and what each drew
 // from the main account in it and in all. It is countUsage and countDrawn for many books.

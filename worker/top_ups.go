@@ -130,8 +130,8 @@ func (w *Worker) packPrices(ctx context.Context, book int64) (map[string]billing
 }
 
 // topUpSteps bounds what is asked of Stripe for one purchase at a time: pay, void, and look
-// what became of it.
-const topUpSteps = 4
+// what became of it, each once more if an event's fetch comes in between.
+const topUpSteps = 6
 
 // settleTopUp takes an automatic purchase as far as it gets: to its credits, to a decline
 // whose invoice nobody can pay any more, or to somebody who has to authenticate. It may be
@@ -166,7 +166,9 @@ func (w *Worker) settleTopUp(ctx context.Context, p billing.Purchase) error {
 		w.cfg.Logger.InfoContext(ctx, "automatic top-up", slog.String("purchase", p.ID), slog.String("invoice", invoice.ID),
 			slog.String("status", invoice.Status), slog.String("decline", invoice.DeclineCode), slog.String("next", string(next)))
 		w.cfg.Between("topup applied")
-		if next == billing.TopUpDone {
+		// An event's fetch knew later things, but an event only notes what is to be done next:
+		// look again, and do it.
+		if next == billing.TopUpDone && !out.Stale {
 			return nil
 		}
 	}

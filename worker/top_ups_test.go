@@ -91,6 +91,26 @@ func TestAutoTopUp(t *testing.T) {
 		h.sweep()
 		h.wants("another card", "ready", 1000, "failed 1000", "paid 1000")
 	})
+	t.Run("P3_ADeclineThatAnEventToldOfFirstIsFollowedAtOnce", func(t *testing.T) {
+		t.Parallel()
+		h := raiseTopped(t)
+		h.behaves("pm_card_visa_chargeDeclinedLostCard")
+		asked := 0
+		h.begin(func(c *Config) {
+			c.Between = func(step string) {
+				if step != "topup asked" {
+					return
+				}
+				if asked++; asked == 1 {
+					h.settled() // the events of what was just asked are fetched later, and booked sooner
+				}
+			}
+		})
+		h.set()
+		h.sweep()
+		h.wants("lost", "suspended hard_decline", 0, "failed 1000")
+		same(t, "invoices voided", h.calls.count("POST /void"), 1)
+	})
 	t.Run("P3_WithoutACardItIsSuspendedUntilThereIsOne", func(t *testing.T) {
 		t.Parallel()
 		h := newTopped(t)

@@ -119,6 +119,18 @@ func (h *topped) set(change ...func(*teams.TopUpSetting)) billing.AutoTopUp {
 	return s
 }
 
+// settled waits for the events, and for the top-ups that one of them asked for at once, as
+// another card does, with their events in turn.
+func (h *topped) settled() {
+	h.t.Helper()
+	for range 2 {
+		h.world.settled()
+		h.until("no top-up is under way", func() bool {
+			return h.count(`SELECT count(*) FROM river_job WHERE kind = $1 AND state IN ('available', 'running')`, billing.TopUpArgs{}.Kind()) == 0
+		})
+	}
+}
+
 // sweep runs both sweeps that top-ups need, as the clock would, and waits for the events.
 func (h *topped) sweep() {
 	h.t.Helper()

@@ -44,18 +44,20 @@ func Undone() []Reference {
 // Rekeyed gives the statements that put foreign keys back where one database asks once for
 // all rows of a statement (00015_checks.sql): on a node such a trigger would look for the
 // rows of one shard among all.
-func Rekeyed() []string {
-	return []string{
-		`DROP TRIGGER entries_belong ON entries`,
-		`DROP TRIGGER postings_belong ON postings`,
-		`DROP TRIGGER holds_belong ON holds`,
-		`DROP TRIGGER hold_draws_belong ON hold_draws`,
-		`ALTER TABLE entries ADD FOREIGN KEY (book_id) REFERENCES books (id)`,
-		`ALTER TABLE postings ADD FOREIGN KEY (book_id, entry) REFERENCES entries (book_id, sequence)`,
-		`ALTER TABLE postings ADD FOREIGN KEY (book_id, lot_id) REFERENCES lots (book_id, id)`,
-		`ALTER TABLE holds ADD FOREIGN KEY (book_id, id) REFERENCES entries (book_id, sequence)`,
-		`ALTER TABLE hold_draws ADD FOREIGN KEY (book_id, hold_id) REFERENCES holds (book_id, id)`,
+func Rekeyed() (statements []string) {
+	for _, table := range []string{"entries", "postings", "holds", "hold_draws"} {
+		statements = append(statements, fmt.Sprintf(`DROP TRIGGER %[1]s_belong ON %[1]s`, table))
 	}
+	for _, key := range []struct{ table, columns, of, keys string }{
+		{"entries", "book_id", "books", "id"},
+		{"postings", "book_id, entry", "entries", "book_id, sequence"},
+		{"postings", "book_id, lot_id", "lots", "book_id, id"},
+		{"holds", "book_id, id", "entries", "book_id, sequence"},
+		{"hold_draws", "book_id, hold_id", "holds", "book_id, id"},
+	} {
+		statements = append(statements, fmt.Sprintf(`ALTER TABLE %s ADD FOREIGN KEY (%s) REFERENCES %s (%s)`, key.table, key.columns, key.of, key.keys))
+	}
+	return statements
 }
 
 // DistributeSQL gives the statements that distribute the ledger, in their order.

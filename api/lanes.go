@@ -18,7 +18,7 @@ import (
 const (
 	laneCount    = 4
 	laneBatchMax = 128
-	laneKeyMax   = 48 // of one team's, while other teams spend, too
+	laneKeyMax   = 20 // of one team's, while other teams spend, too
 	laneTimeout  = 10 * time.Second
 	laneRetries  = 2000 // a few milliseconds each, while somebody else has the book
 )
